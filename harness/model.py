@@ -1,0 +1,80 @@
+"""The contract of a model adapter. An adapter names no task, and leaves batching, media, retries, caching, progress and
+devices to the engine; it is at most about 100 lines."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import FramePolicy, Group, Json, Media, Response
+
+Chunk: TypeAlias = NDArray[np.uint8]
+"""A run of prepared pictures or frames, time first; the further axes are the adapter's own."""
+
+
+class Preparer(Protocol):
+    """Turns a medium into chunks, on the CPU, in a worker process: small, picklable, quick to import (no torch).
+
+    Lazy: frames of a long video are yielded a chunk at a time and never stand in memory together. Raises MediaError.
+    """
+
+    def __call__(self, media: Media, frames: FramePolicy) -> Iterator[Chunk]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Identity of a loaded model: everything that could change an answer is in here, nothing that could not.
+
+    `digest`: sha256 over the weights. `version`: raised by the adapter's author when the code changes answers.
+    `settings`: what else decides answers (conversation template, number of vision tokens, image handling).
+    """
+
+    name: str
+    digest: str
+    dtype: str
+    version: str
+    modalities: tuple[str, ...] = ("image",)
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class ReadyGroup:
+    """A group whose medium is being prepared: `chunks` streams from the worker, once; empty for a text-only group.
+
+    Iterating it may raise MediaError; the adapter lets it pass, and the engine makes the group's samples Missing.
+    """
+
+    group: Group
+    chunks: Iterator[Chunk]
+
+
+class Model(ABC):
+    """A loaded model on its device."""
+
+    card: ModelCard
+
+    @abstractmethod
+    def preparer(self) -> Preparer:
+        """The CPU side of this model, sent to worker processes."""
+
+    @abstractmethod
+    def cost_tokens(self, group: Group) -> int:
+        """Rough size of a group's largest batch in tokens, by which the engine fills batches up to --batch-tokens."""
+
+    @abstractmethod
+    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
+        """Answers every request of the groups, yielding each Response as it is finished, in any order.
+
+        Must not depend on which groups or questions stand in one call. Raises MediaError from a group's chunks before
+        any response of that group, torch.OutOfMemoryError (the engine tries smaller calls) and nothing else.
+        """
+
+    def close(self) -> None:
+        """Frees what the model holds."""

@@ -1,0 +1,75 @@
+"""The contract of a benchmark. A task names no model; a file in `tasks/` implements it and is listed in `tasks/__init__.py`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from harness.data.sources import DataSource
+from harness.scoring.statistics import Statistic
+from harness.types import Json, Request, Response, Sample, Score, Scored
+
+
+@dataclass(frozen=True, slots=True)
+class HubDataset:
+    """Where a benchmark lies on the Hugging Face hub. `repo` and `revision` can be set by the user."""
+
+    repo: str
+    split: str
+    configs: tuple[str, ...] = ()
+    revision: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCard:
+    """What there is to know about a benchmark without loading it.
+
+    `paper`: the paper's value of the headline by model preset, e.g. {"llava-v1.5-7b": 62.0} (Tables 1 to 4).
+    `full_size`: samples of the split that the paper scores; a run over fewer is not comparable.
+    `folder`: the official layout under --data-root, one path a line.
+    """
+
+    name: str
+    title: str
+    modality: Literal["image", "video"]
+    metric: str
+    split: str
+    full_size: int
+    hub: HubDataset
+    folder: str
+    paper: Mapping[str, float] = field(default_factory=dict)
+    prompts: tuple[str, ...] = ("llava",)
+    notes: str = ""
+
+
+class Task(ABC):
+    """A benchmark: reads samples, asks, scores, aggregates. Holds no state of a run.
+
+    `headline` says how the one ranked number follows from the scores; the engine derives value, interval and the best and
+    worst it could be. `breakdown` and `variants` are further numbers from the same responses.
+    """
+
+    card: ClassVar[TaskCard]
+    headline: ClassVar[Statistic]
+
+    @abstractmethod
+    def samples(self, source: DataSource) -> Sequence[Sample]:
+        """All samples in the official order. Raises NotAvailable (what to get, where to put it)."""
+
+    @abstractmethod
+    def request(self, sample: Sample, prompt: str) -> Request:
+        """The question as the named prompt preset (one of `card.prompts`) puts it."""
+
+    @abstractmethod
+    def score(self, sample: Sample, response: Response) -> Score:
+        """Scores one answer. Total: never raises, whatever the text."""
+
+    def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
+        """Every further number the official tool prints, over the scored samples."""
+        return {}
+
+    def variants(self, scored: Sequence[Scored]) -> Mapping[str, float]:
+        """The headline under other rules (official strict mode, lmms-eval), from the same responses."""
+        return {}
