@@ -1,0 +1,92 @@
+"""The command line: `run-eval [COMMAND] ...`; without a command it runs an evaluation.
+
+Only the command that is asked for is imported, so `run-eval --help` starts at once. Standard output carries results
+(one JSON document and nothing else under --json); progress, notes and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from harness.errors import UnknownName, UserError
+
+COMMANDS = {
+    "run": "evaluate models on tasks (the default command)",
+    "resume": "finish a run that was interrupted",
+    "tasks": "list the benchmarks, or show one's card",
+    "models": "list the models, or show one's card",
+    "data": "check, plan or build benchmark data",
+    "cache": "explain why two runs do or do not share cached responses",
+}
+DONE, CHANGE_SOMETHING, WITHHELD, INTERRUPTED = 0, 2, 3, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are UserErrors with the nearest name, like every other message."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}. See `{self.prog} --help`.")
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parses all of argv. Raises UnknownName for an option that does not exist, UserError for other faults."""
+        args, unknown = self.parse_known_args(list(argv))
+        for word in unknown:
+            if word.startswith("-"):
+                raise UnknownName("option", word.partition("=")[0], self._option_string_actions)
+            raise UserError(f"'{word}' is one argument too many. See `{self.prog} --help`.")
+        return args
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return (
+        "run-eval: the benchmark harness for efficient large multimodal models\n\n"
+        "  run-eval --model llava-mini --tasks gqa,mlvu               evaluate, from the hub\n"
+        "  run-eval --model llava-mini-tiny --tasks gqa --data sample  try it now, offline\n\n"
+        f"commands (run-eval COMMAND --help):\n{commands}\n\n"
+        "options of an evaluation: run-eval run --help"
+    )
+
+
+def dispatch(argv: Sequence[str]) -> int:
+    """Runs one command. Raises UserError; returns the exit code."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_help())
+        return DONE
+    if argv[0] == "--version":
+        from harness.version import version
+
+        print(f"run-eval {version()}")
+        return DONE
+    name, rest = ("run", argv) if argv[0].startswith("-") else (argv[0], argv[1:])
+    if name not in COMMANDS:
+        raise UnknownName("command", name, COMMANDS)
+    command = importlib.import_module(f"harness.cli.{name}")
+    parser = Parser(prog=f"run-eval {name}", description=command.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    command.add_arguments(parser)
+    code: int = command.execute(parser.parse(rest), list(argv))
+    return code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `run-eval`. Exit codes: 0 done, 2 change something, 3 headline withheld, 130 interrupted."""
+    try:
+        return dispatch(list(sys.argv[1:] if argv is None else argv))
+    except UserError as error:
+        print(f"run-eval: {error}", file=sys.stderr)
+        return CHANGE_SOMETHING
+    except BrokenPipeError:  # `run-eval tasks | head`: the reader has gone, which is no error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt as stop:
+        print(f"\nrun-eval: {stop or 'interrupted'}", file=sys.stderr)
+        return INTERRUPTED

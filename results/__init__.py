@@ -1,0 +1,1 @@
+"""From finished runs to what people read: leaderboards, comparisons, reports."""
