@@ -1,7 +1,7 @@
-"""Synthetic pictures and videos: pure functions of (split, index, seed), with questions whose answers follow from them.
+"""Synthetic pictures and videos: pure functions of (split, index, seed), with questions whose answers follow from it.
 
-`image_scene` -> `render`, `image_questions`, `image_caption`; `video_scene` -> `render_frames`, `video_questions`. Splits
-("train", "validation", "evaluation") have different seeds by construction: the split's name is hashed into them.
+`image_scene` -> `render`, `image_questions`, `image_caption`; `video_scene` -> `render_frames`, `video_questions`.
+Splits ("train", "validation", "evaluation") have different seeds by construction: the name is hashed into them.
 """
 
 from harness.data.scenes.draw import render, render_at, render_frames

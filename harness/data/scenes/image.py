@@ -148,7 +148,7 @@ def _word(scene: ImageScene, rng: random.Random) -> SceneQuestion | None:
 
 
 def image_caption(scene: ImageScene) -> str:
-    """All things in reading order (rows, then columns) and the printed word: 'a small red star, a ..., the word STOP'."""
+    """All things in reading order and the printed word: 'small red star, large blue ring, the word stop'."""
     ordered = sorted(scene.things, key=lambda thing: (int(thing.y // _CELL), thing.x))
     parts = [f"{thing.size} {thing.color} {thing.shape}" for thing in ordered]
     return ", ".join(parts + ([f"the word {scene.word.lower()}"] if scene.word else []))

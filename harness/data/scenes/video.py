@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 from typing import TypeAlias
 
 from harness.data.scenes.vocabulary import (
@@ -151,7 +152,7 @@ def _ego(rng: random.Random) -> _Made:
 def _count(rng: random.Random) -> _Made:
     """A thing flashes for a second, one to four times. How often?"""
     times = rng.randint(1, 4)
-    starts = rng.choice([picked for picked in _spread(times)])
+    starts = rng.choice(_spread(times))
     thing = _thing(rng, rng.choice(SHAPES), rng.choice(list(COLORS)))
     text = f"How many times does the {thing.shape} flash?"
     return [Track(thing, frozenset(starts))], [_ask(rng, "count", text, str(times), ("1", "2", "3", "4"))]
@@ -159,12 +160,10 @@ def _count(rng: random.Random) -> _Made:
 
 def _spread(times: int) -> list[tuple[int, ...]]:
     """All ways to choose `times` seconds no two of which touch, so that each is a flash of its own."""
-    from itertools import combinations
-
     return [
         picked
         for picked in combinations(range(SECONDS), times)
-        if all(later - earlier > 1 for earlier, later in zip(picked, picked[1:], strict=False))
+        if all(later - earlier > 1 for earlier, later in pairwise(picked))
     ]
 
 

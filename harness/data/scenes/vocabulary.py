@@ -56,7 +56,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class SceneQuestion:
-    """A question whose answer follows from the scene's objects. `choices` (a video's 4 options) hold the answer once."""
+    """A question whose answer follows from what is drawn. `choices`: a video's 4 options, the answer among them once."""
 
     kind: str
     text: str
