@@ -6,7 +6,16 @@ Splits ("train", "validation", "evaluation") have different seeds by constructio
 
 from harness.data.scenes.draw import render, render_at, render_frames
 from harness.data.scenes.image import IMAGE_KINDS, ImageScene, image_caption, image_questions, image_scene
-from harness.data.scenes.video import SECONDS, VIDEO_KINDS, Track, VideoScene, things_at, video_questions, video_scene
+from harness.data.scenes.video import (
+    SECONDS,
+    VIDEO_KINDS,
+    Track,
+    VideoScene,
+    things_at,
+    video_caption,
+    video_questions,
+    video_scene,
+)
 from harness.data.scenes.vocabulary import (
     COLORS,
     SHAPES,
@@ -42,6 +51,7 @@ __all__ = [
     "render_frames",
     "scene_rng",
     "things_at",
+    "video_caption",
     "video_questions",
     "video_scene",
 ]

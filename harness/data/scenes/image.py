@@ -10,21 +10,21 @@ import random
 from dataclasses import dataclass
 
 from harness.data.scenes.vocabulary import (
+    CELL,
     COLORS,
     SHAPES,
-    SIDE,
     WORDS,
     Background,
     SceneQuestion,
     Size,
     Split,
     Thing,
+    describe,
     random_background,
     scene_rng,
 )
 
 IMAGE_KINDS = ("colour", "shape", "count", "existence", "relation", "size", "word")
-_CELL = SIDE // 3
 _APART = 40
 """Centres nearer than this (px) along an axis are neither left nor right, above nor below, of each other."""
 
@@ -60,7 +60,7 @@ def image_scene(split: Split, index: int, seed: int = 0) -> ImageScene:
 def _thing(rng: random.Random, shape: str, color: str, cell: tuple[int, int]) -> Thing:
     size: Size = rng.choice(("small", "large"))
     slack = 11 if size == "small" else 4
-    x, y = ((position + 0.5) * _CELL + rng.randint(-slack, slack) for position in cell)
+    x, y = ((position + 0.5) * CELL + rng.randint(-slack, slack) for position in cell)
     return Thing(shape, color, size, x, y)
 
 
@@ -148,7 +148,5 @@ def _word(scene: ImageScene, rng: random.Random) -> SceneQuestion | None:
 
 
 def image_caption(scene: ImageScene) -> str:
-    """All things in reading order and the printed word: 'small red star, large blue ring, the word stop'."""
-    ordered = sorted(scene.things, key=lambda thing: (int(thing.y // _CELL), thing.x))
-    parts = [f"{thing.size} {thing.color} {thing.shape}" for thing in ordered]
-    return ", ".join(parts + ([f"the word {scene.word.lower()}"] if scene.word else []))
+    """Every thing with its place, then the printed word: 'small red star top, large blue ring center, word stop'."""
+    return describe(scene.things) + (f", word {scene.word.lower()}" if scene.word else "")

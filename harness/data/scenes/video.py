@@ -20,6 +20,7 @@ from harness.data.scenes.vocabulary import (
     SceneQuestion,
     Split,
     Thing,
+    describe,
     random_background,
     scene_rng,
 )
@@ -76,6 +77,11 @@ def things_at(scene: VideoScene, seconds: float) -> tuple[Thing, ...]:
         for track in scene.tracks
         if now in track.seconds
     )
+
+
+def video_caption(scene: VideoScene) -> str:
+    """What is to be seen in the middle of each second, e.g. 'small red star top, then nothing, then ...'."""
+    return ", then ".join(describe(things_at(scene, now + 0.5)) or "nothing" for now in range(SECONDS))
 
 
 def _ask(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -13,6 +14,9 @@ Size: TypeAlias = Literal["small", "large"]
 
 SIDE = 216
 """Pixels of a picture's side; positions and radii of things are in these pixels, origin top left."""
+
+CELL = SIDE // 3
+"""Pixels of a cell's side in the 3 x 3 grid that places are named by."""
 
 COLORS: dict[str, Rgb] = {
     "red": (214, 36, 36),
@@ -26,10 +30,11 @@ COLORS: dict[str, Rgb] = {
 }
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 RADIUS: dict[Size, int] = {"small": 17, "large": 31}
+PLACES = (("top left", "top", "top right"), ("left", "center", "right"), ("bottom left", "bottom", "bottom right"))
 WORDS = ("STOP", "EXIT", "OPEN", "TAXI", "CAFE", "BANK", "ZOO", "HOTEL", "BUS", "PARK")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Thing:
     """A coloured shape centred at (`x`, `y`) px."""
 
@@ -56,7 +61,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class SceneQuestion:
-    """A question whose answer follows from what is drawn. `choices`: a video's 4 options, the answer among them once."""
+    """A question whose answer follows from what is drawn. `choices`: the 4 options of a video's question."""
 
     kind: str
     text: str
@@ -80,3 +85,13 @@ def random_background(rng: random.Random) -> Background:
 def _muted(rng: random.Random, level: int) -> Rgb:
     red, green, blue = (max(0, min(255, level + rng.randint(-8, 8))) for _ in range(3))
     return red, green, blue
+
+
+def describe(things: Iterable[Thing]) -> str:
+    """Things in reading order with the places they lie at, e.g. 'small red star top left, large blue ring center'."""
+    placed = sorted((_cell(thing.y), _cell(thing.x), thing) for thing in things)
+    return ", ".join(f"{thing.size} {thing.color} {thing.shape} {PLACES[row][column]}" for row, column, thing in placed)
+
+
+def _cell(position: float) -> int:
+    return max(0, min(2, int(position // CELL)))

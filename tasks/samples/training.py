@@ -1,0 +1,131 @@
+"""Training data of the tiny models: LLaVA-format JSON beside JPEG pictures and H.264 clips of synthetic scenes.
+
+    python -m tasks.samples.training --output DIR [--images 40000] [--videos 1000] [--workers 2]
+
+writes `text.json` (no media: a scene's caption with a question about it), `stage1.json` (a picture and its caption) and
+`stage2.json` (a picture or clip and a question in the wording of the benchmarks), each a list of
+{"id", "image" | "video", "conversations": [{"from": "human", "value"}, {"from": "gpt", "value"}]}.
+Scenes come from the "train" split, which shares no seed with the sample sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.data.scenes import (
+    SIDE,
+    VIDEO_KINDS,
+    SceneQuestion,
+    Split,
+    image_caption,
+    image_questions,
+    image_scene,
+    render,
+    render_frames,
+    scene_rng,
+    video_caption,
+    video_questions,
+    video_scene,
+)
+
+VIDEO_FPS = 2
+"""Frames a second of training clips: enough for sampling one a second, and quick to write."""
+
+ROUNDS = 3
+"""How often each picture is asked about anew (about six questions a round)."""
+
+
+def image_prompt(question: SceneQuestion) -> str:
+    """GQA's wording."""
+    return f"{question.text}\nAnswer the question using a single word or phrase."
+
+
+def video_prompt(question: SceneQuestion) -> str:
+    """MLVU's wording in LLaVA-Mini."""
+    options = "".join(f"\n({letter}) {text}" for letter, text in zip("ABCD", question.choices, strict=True))
+    return f"Question: {question.text}\nOptions:{options}\nAnswer with one letter."
+
+
+def letter(question: SceneQuestion) -> str:
+    """The option letter of the answer."""
+    return "ABCD"[question.choices.index(question.answer)]
+
+
+def write(root: Path, images: int, videos: int, seed: int = 0, workers: int = 2, split: Split = "train") -> None:
+    """Fill `root`: `images` pictures, `videos` clips of each kind, and the three JSON files."""
+    for folder in ("images", "videos"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    clips = [(kind, index) for index in range(videos) for kind in VIDEO_KINDS]
+    with ProcessPoolExecutor(workers) as pool:
+        pictures = pool.map(partial(_write_image, root, split, seed), range(images), chunksize=200)
+        records = [*pictures, *pool.map(partial(_write_video, root, split, seed), clips, chunksize=50)]
+    for name, key in (("text", 0), ("stage1", 1), ("stage2", 2)):
+        rows = [row for record in records for row in record[key]]
+        (root / f"{name}.json").write_text(json.dumps(rows))
+
+
+_Records = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def _write_image(root: Path, split: Split, seed: int, index: int) -> _Records:
+    scene, rng = image_scene(split, index, seed), scene_rng("training", split, seed, index)
+    name, caption = f"images/{scene.key}.jpg", image_caption(scene)
+    render(scene).save(root / name, quality=rng.randint(60, 95))
+    asked = [question for _ in range(ROUNDS) for question in image_questions(scene, rng)]
+    first = len(asked) // ROUNDS
+    return (
+        [_turn(f"{scene.key}-t{n}", f"{caption}\n{image_prompt(q)}", q.answer) for n, q in enumerate(asked[:first])],
+        [_turn(scene.key, "<image>", caption, image=name)],
+        [_turn(f"{scene.key}-{n}", f"<image>\n{image_prompt(q)}", q.answer, image=name) for n, q in enumerate(asked)],
+    )
+
+
+def _write_video(root: Path, split: Split, seed: int, clip: tuple[str, int]) -> _Records:
+    scene = video_scene(split, *clip, seed)
+    name, caption, rng = f"videos/{scene.key}.mp4", video_caption(scene), scene_rng("crf", scene.key)
+    _encode(root / name, render_frames(scene, VIDEO_FPS), crf=rng.randint(16, 28))
+    asked = list(enumerate(video_questions(scene)))
+    return (
+        [_turn(f"{scene.key}-t{n}", f"{caption}\n{video_prompt(q)}", letter(q)) for n, q in asked],
+        [],
+        [_turn(f"{scene.key}-{n}", f"<image>\n{video_prompt(q)}", letter(q), video=name) for n, q in asked],
+    )
+
+
+def _turn(identifier: str, human: str, answer: str, **media: str) -> dict[str, Any]:
+    talk = [{"from": "human", "value": human}, {"from": "gpt", "value": answer}]
+    return {"id": identifier, **media, "conversations": talk}
+
+
+def _encode(path: Path, frames: Iterator[Any], crf: int) -> None:
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=VIDEO_FPS, options={"crf": str(crf), "preset": "veryfast"})
+        stream.width = stream.height = SIDE
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
+        for picture in frames:
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode(None))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=40_000)
+    parser.add_argument("--videos", type=int, default=1_000, help="clips of each of the seven kinds")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    write(asked.output, asked.images, asked.videos, asked.seed, asked.workers)
+
+
+if __name__ == "__main__":
+    main()
