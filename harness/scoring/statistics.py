@@ -55,10 +55,12 @@ class MeanOf:
     labels: tuple[str, ...] = ()
     lowest: float = 0.0
     highest: float = 1.0
+    title: str = ""
 
     @property
     def name(self) -> str:
-        return self.metric
+        """The title, if it has one, else the metric's name."""
+        return self.title or self.metric
 
     def features(self, scored: Scored) -> Floats:
         """[sum, count] of each stratum, one after the other; shape [2 * max(1, len(labels))]."""
