@@ -47,7 +47,9 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize(("module", "path"), list(_modules()), ids=lambda value: str(value) if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("module", "path"), list(_modules()), ids=lambda value: str(value) if isinstance(value, str) else ""
+)
 def test_imports_point_down(module: str, path: Path) -> None:
     for imported in _imports(path):
         if imported.split(".")[0] not in PACKAGES or imported.split(".")[:2] == ["harness"]:

@@ -11,7 +11,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def golden_path(*parts: str) -> Path:
-    """A file of the golden set: under $GOLDEN_ROOT if set, else ../shared/golden, else the compact copy in tests/golden.
+    """A golden file: under $GOLDEN_ROOT if set, else in ../shared/golden, else in the compact copy tests/golden.
 
     A file that only the full set holds skips its test by name where neither full set is at hand; with GOLDEN_ROOT set,
     an absent file is an error.
