@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,17 @@ class Statistic(Protocol):
 
     def bounds(self, sample: Sample) -> tuple[Floats, Floats]:
         """What the sample would add had it been answered at worst and at best, shape [F] each."""
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """A statistic whose samples count only together: both questions of an image, all rotations of a question."""
+
+    def join(self, samples: Sequence[Sample], rows: Floats) -> Floats:
+        """A run's features, [N, F], as what each sample adds beside the others, [N, G]; `value` takes the G sums.
+
+        A unit's share stands in the rows of its own samples alone, so that drawing whole clusters stays right.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,9 @@ class MeanOf:
 
 def point(statistic: Statistic, scored: Sequence[Scored]) -> float | None:
     """The headline over the samples that have a score; None without any."""
-    rows = [statistic.features(s) for s in scored if isinstance(s.result, Score)]
-    return _number(statistic.value(np.sum(rows, axis=0))) if rows else None
+    if not any(isinstance(s.result, Score) for s in scored):
+        return None
+    return _number(statistic.value(_rows(statistic, scored).sum(axis=0)))
 
 
 def worst_and_best(statistic: Statistic, scored: Sequence[Scored]) -> tuple[float, float] | None:
@@ -106,8 +118,19 @@ def worst_and_best(statistic: Statistic, scored: Sequence[Scored]) -> tuple[floa
     pairs = [
         statistic.bounds(s.sample) if isinstance(s.result, Missing) else (statistic.features(s),) * 2 for s in scored
     ]
-    worst, best = (float(statistic.value(np.sum(rows, axis=0))) for rows in zip(*pairs, strict=True))
+    worst, best = (
+        float(statistic.value(_joined(statistic, scored, np.array(rows)).sum(axis=0)))
+        for rows in zip(*pairs, strict=True)
+    )
     return worst, best
+
+
+def _rows(statistic: Statistic, scored: Sequence[Scored]) -> Floats:
+    return _joined(statistic, scored, np.array([statistic.features(s) for s in scored]))
+
+
+def _joined(statistic: Statistic, scored: Sequence[Scored], rows: Floats) -> Floats:
+    return statistic.join([s.sample for s in scored], rows) if isinstance(statistic, Joined) else rows
 
 
 def clustered_bootstrap(
@@ -119,13 +142,15 @@ def clustered_bootstrap(
     None when fewer than two clusters hold a scored sample: then nothing is known about the spread between clusters.
     Memory: a block of resamples draws about a million clusters at once, or one resample's if that is more.
     """
-    kept = [(s, c) for s, c in zip(scored, clusters, strict=True) if isinstance(s.result, Score)]
+    kept = np.array([isinstance(s.result, Score) for s in scored], dtype=bool)
     number: dict[Hashable, int] = {}
-    of = np.array([number.setdefault(cluster, len(number)) for _, cluster in kept], dtype=np.int64)
+    of = np.array(
+        [number.setdefault(c, len(number)) for c, keep in zip(clusters, kept, strict=True) if keep], dtype=np.int64
+    )
     n = len(number)
     if n < 2:
         return None
-    rows = np.array([statistic.features(s) for s, _ in kept])
+    rows = _rows(statistic, scored)[kept]
     sums = np.stack([np.bincount(of, weights=column, minlength=n) for column in rows.T], axis=1)
     rng = np.random.default_rng(seed)
     block = max(1, _DRAWS_PER_BLOCK // n)
