@@ -1,0 +1,8 @@
+"""The benchmarks, one file each. Installed packages add theirs through the entry-point group `harness.tasks`."""
+
+from harness.registry import Registry
+from harness.task import Task
+
+TASKS: Registry[type[Task]] = Registry(
+    "task", {"gqa": "tasks.gqa:Gqa", "mlvu": "tasks.mlvu:Mlvu"}, group="harness.tasks"
+)

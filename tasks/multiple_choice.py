@@ -1,0 +1,61 @@
+"""What multiple-choice benchmarks over video share: the text of a question with options, the verdict on an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from harness.scoring.choice import first_letter, option_letters, strictly_correct
+from harness.types import Score
+
+
+def with_options(
+    question: str, candidates: Sequence[str], head: str = "Question: ", list_head: str = "Options:"
+) -> str:
+    """'Question: q', 'Options:' and a line '(A) x' for each option."""
+    return f"{head}{question}\n{list_head}\n{option_lines(candidates)}"
+
+
+def option_lines(candidates: Sequence[str]) -> str:
+    """'(A) x' lines."""
+    return "\n".join(
+        f"({letter}) {text}" for letter, text in zip(option_letters(len(candidates)), candidates, strict=False)
+    )
+
+
+def llava_mini_prompt(question: str, candidates: Sequence[str]) -> str:
+    """The user's text of the released MVBench and MLVU scripts; they cut white space after the last option."""
+    return with_options(question, candidates).rstrip() + "\nAnswer with one letter."
+
+
+def split_options(text: str) -> tuple[str, tuple[str, ...]]:
+    """The question and the options of a text that ends with option lines '(A) x', 'A. x', 'A) x' or 'A: x'.
+
+    The options must run from A on. Without such lines, the whole text and no options.
+    """
+    lines = text.rstrip().split("\n")
+    for start in range(len(lines)):
+        letters = option_letters(len(lines) - start)
+        matches = [
+            re.fullmatch(rf"\s*(?:\({letter}\)|{letter}[.):])\s*(.*?)\s*", line)
+            for letter, line in zip(letters, lines[start:], strict=False)
+        ]
+        if len(matches) == len(lines) - start and all(matches):
+            return "\n".join(lines[:start]).strip(), tuple(match.group(1) for match in matches if match)
+    return text.strip(), ()
+
+
+def verdict(text: str, options: int, gold: str) -> Score:
+    """One answer under the rules that all these benchmarks share; values are 0 or 1.
+
+    `accuracy`: the first option letter in the text is the gold one. `unparsed`: there is none, which counts as wrong.
+    `official_strict`, `official_jsonl`: the two figures the released scripts leave; the second reads A from nothing.
+    """
+    letter = first_letter(text, option_letters(options))
+    values = {
+        "accuracy": letter == gold,
+        "unparsed": letter is None,
+        "official_strict": strictly_correct(text, gold),
+        "official_jsonl": (letter or "A") == gold,
+    }
+    return Score({name: float(value) for name, value in values.items()}, {"letter": letter})
