@@ -1,0 +1,1 @@
+"""Models by name: presets in `presets.yaml`, adapters found through one registry."""

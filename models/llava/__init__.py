@@ -1,0 +1,1 @@
+"""The LLaVA family: one model with a pluggable visual token reducer."""

@@ -1,0 +1,70 @@
+"""One streaming pass of frames past the text: what every picture or frame contributes is added up as it comes.
+
+Of each frame only its compressed tokens are kept (copied out, so that no view keeps a large activation alive) and the
+fused text as a running fp32 sum a row. Frames of a long video never stand in memory together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from models.llava.prefusion import TextContext
+
+if TYPE_CHECKING:
+    from models.llava.model import LlavaModel
+
+PAIR_TOKENS = 65536
+"""Positions that pre-fusion handles in one call; more (frame, question) pairs are split."""
+
+
+class MediaFusion:
+    """Media streamed past B text rows; each row has exactly one medium.
+
+    `ids` [B, T] right-padded, placeholder -200. `medium_of[b]`: the medium of row b. `labels` [B, T]: in training,
+    answers (labels other than -100) are hidden from fusion.
+    """
+
+    def __init__(self, model: LlavaModel, ids: Tensor, medium_of: Sequence[int], labels: Tensor | None = None) -> None:
+        self._model = model
+        visible = ids > 0 if labels is None else (ids > 0) & (labels == -100)
+        self._text = TextContext(model.lm.model.embed_tokens(ids.clamp(min=0)), visible)
+        self._medium_of = torch.tensor(medium_of, device=ids.device)
+        self._sum = torch.zeros_like(self._text.embeds, dtype=torch.float32)
+        self._visual: list[list[Tensor]] = [[] for _ in range(max(medium_of) + 1)]
+
+    def add(self, pixels: Tensor, medium: Sequence[int]) -> None:
+        """Normalised pixels [m, P, 3, S, S] of m pictures or frames; `medium[i]`: which medium picture i belongs to.
+
+        Frames of one medium come in time order.
+        """
+        reducer = self._model.reducer
+        features = self._model.tower(pixels.flatten(0, 1), reducer.request)
+        encoded = reducer.encode(features, parts=pixels.shape[1])
+        of = torch.tensor(medium, device=pixels.device)
+        picture, row = torch.nonzero(of[:, None] == self._medium_of[None], as_tuple=True)
+        first = torch.cat([picture.new_ones(1, dtype=torch.bool), picture[1:] != picture[:-1]])
+        width = encoded.tokens.shape[1] + self._text.embeds.shape[1]
+        width += 0 if encoded.patches is None else encoded.patches.shape[1]
+        for some in torch.split(torch.arange(len(row), device=row.device), max(1, PAIR_TOKENS // width)):
+            reduction = reducer.fuse(encoded.rows(picture[some]), self._text.rows(row[some]))
+            self._sum = self._sum.index_add(0, row[some], reduction.text.float())
+            # Vision does not see text, so the tokens of a picture's first row are those of all its rows.
+            for index in torch.nonzero(first[some]).flatten().tolist():
+                self._visual[int(of[picture[some][index]])].append(reduction.visual[index].clone())
+
+    def frames(self, row: int) -> int:
+        """Pictures or frames that the row's medium has had so far."""
+        return len(self._visual[int(self._medium_of[row])])
+
+    def visual(self, row: int) -> Tensor:
+        """The visual tokens of a row's medium in time order, [F*K, H]."""
+        return torch.cat(self._visual[int(self._medium_of[row])])
+
+    def text(self) -> Tensor:
+        """The text features [B, T, H], averaged over each row's frames."""
+        frames = torch.tensor([self.frames(row) for row in range(len(self._sum))], device=self._sum.device)
+        return (self._sum / frames[:, None, None]).to(self._text.embeds.dtype)

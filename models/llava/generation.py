@@ -1,0 +1,65 @@
+"""Greedy decoding with a key/value cache, batched, with left padding and last-position logits only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, LlamaForCausalLM
+
+
+@dataclass(slots=True)
+class Generated:
+    """`tokens[b]`: new tokens of row b, up to and including its end token. The other fields serve tests."""
+
+    tokens: list[list[int]]
+    step_logits: list[Tensor] = field(default_factory=list)
+    positions: list[Tensor] = field(default_factory=list)
+
+
+@torch.no_grad()
+def greedy(
+    lm: LlamaForCausalLM,
+    embeds: Tensor,
+    mask: Tensor,
+    max_new_tokens: int,
+    stop: Collection[int],
+    keep_logits: bool = False,
+) -> Generated:
+    """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until each row meets a stop token or the limit.
+
+    Generated tokens enter as plain embeddings at positions that go on from the row's own length. Rows that have ended are
+    fed their last token, which nobody reads.
+    """
+    position = (mask.cumsum(1) - 1).masked_fill(~mask, 1)
+    padded = not bool(mask.all())
+    cache = DynamicCache(config=lm.config)
+    out = Generated([[] for _ in range(len(embeds))])
+    ended = [False] * len(embeds)
+    step = {"inputs_embeds": embeds}
+    for _ in range(max_new_tokens):
+        result = lm(
+            **step,
+            attention_mask=mask if padded else None,
+            position_ids=position,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits = result.logits[:, -1]
+        if keep_logits:
+            out.step_logits.append(logits)
+            out.positions.append(position)
+        chosen = logits.argmax(-1)
+        for row, token in enumerate(chosen.tolist()):
+            if not ended[row]:
+                out.tokens[row].append(token)
+                ended[row] = token in stop
+        if all(ended):
+            break
+        step = {"inputs_embeds": lm.model.embed_tokens(chosen[:, None])}
+        position = position[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+    return out

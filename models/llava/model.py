@@ -1,0 +1,128 @@
+"""`LlavaModel`: tower, reducer and a Llama backbone, assembled as the released LLaVA-Mini code does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM
+
+from models.llava.config import LlavaConfig
+from models.llava.fusion import MediaFusion
+from models.llava.reducers import VisualReducer
+from models.llava.tower import ClipTower
+
+IMAGE = -200
+IGNORE = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What the language model is fed: `embeds` [B, L, H], `mask` bool [B, L], `labels` [B, L].
+
+    `cut[b]`: tokens lost because row b was longer than `max_length` (its tail, i.e. the question).
+    """
+
+    embeds: Tensor
+    mask: Tensor
+    labels: Tensor
+    cut: tuple[int, ...]
+
+    def positions(self) -> Tensor:
+        """Positions in generation: a running count over what is not padding; padding gets 1."""
+        return (self.mask.cumsum(1) - 1).masked_fill(~self.mask, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LlavaOutput:
+    """`logits` [B, L, V] and, with labels, the mean `loss` over answer tokens."""
+
+    logits: Tensor
+    loss: Tensor | None
+    inputs: Assembled | None
+
+
+class LlavaModel(nn.Module):
+    """A LLaVA-family model. Ids are right-padded, with one placeholder -200 where the medium goes."""
+
+    def __init__(self, config: LlavaConfig, tower: ClipTower, reducer: VisualReducer, lm: LlamaForCausalLM) -> None:
+        super().__init__()
+        self.config, self.tower, self.reducer, self.lm = config, tower, reducer, lm
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        images: Tensor | Sequence[Tensor] | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> LlavaOutput:
+        """Logits of every position.
+
+        `images`: normalised pixels, one entry a row: [B, P, 3, S, S] (image of P parts), [B, F, P, 3, S, S] (video), or a
+        list of [P, 3, S, S] and [F, P, 3, S, S]. None: plain Llama over the ids, no pre-fusion, as released.
+        """
+        if images is None:
+            return LlavaOutput(self.lm(input_ids=input_ids, attention_mask=attention_mask).logits, None, None)
+        inputs = self.assemble(self.fuse(input_ids, images, labels), input_ids, attention_mask, labels)
+        logits = self.lm(inputs_embeds=inputs.embeds, attention_mask=_needed(inputs.mask)).logits
+        loss = None
+        if labels is not None:
+            loss = nn.functional.cross_entropy(
+                logits[:, :-1].flatten(0, 1).float(), inputs.labels[:, 1:].flatten(), ignore_index=IGNORE
+            )
+        return LlavaOutput(logits, loss, inputs)
+
+    def fuse(self, input_ids: Tensor, images: Tensor | Sequence[Tensor], labels: Tensor | None = None) -> MediaFusion:
+        """All rows with a medium of their own each; media of equal shape go through the tower together."""
+        fusion = MediaFusion(self, input_ids, range(len(input_ids)), labels)
+        if isinstance(images, Tensor) and images.dim() == 5:
+            fusion.add(images, range(len(images)))
+            return fusion
+        for row, medium in enumerate(images):
+            for frame in medium if medium.dim() == 5 else medium[None]:
+                fusion.add(frame[None], [row])
+        return fusion
+
+    def assemble(
+        self,
+        fusion: MediaFusion,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        padding_side: str | None = None,
+    ) -> Assembled:
+        """Puts the visual tokens in the placeholder's place, cuts to `max_length`, pads with zero vectors.
+
+        `padding_side` None: the config's. A row without placeholder gets its fused text alone.
+        """
+        text = fusion.text()
+        keep = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        rows, targets = [], []
+        for row, ids in enumerate(input_ids):
+            own, kept = ids[keep[row]], text[row][keep[row]]
+            target = torch.full_like(own, IGNORE) if labels is None else labels[row][keep[row]]
+            places = torch.nonzero(own == IMAGE).flatten().tolist()
+            if len(places) > 1:
+                raise ValueError(f"row {row} has {len(places)} placeholders; LLaVA-Mini takes one medium a row")
+            if places:
+                visual, at = fusion.visual(row), places[0]
+                kept = torch.cat([kept[:at], visual, kept[at + 1 :]])
+                target = torch.cat([target[:at], target.new_full((len(visual),), IGNORE), target[at + 1 :]])
+            rows.append(kept)
+            targets.append(target)
+        limit = self.config.max_length
+        cut = tuple(max(0, len(row) - limit) if limit else 0 for row in rows)
+        side = padding_side or self.config.padding_side
+        embeds = nn.utils.rnn.pad_sequence([row[:limit] for row in rows], batch_first=True, padding_side=side)
+        padded = nn.utils.rnn.pad_sequence([row[:limit] for row in targets], True, IGNORE, side)
+        lengths = [len(row[:limit]) for row in rows]
+        ones = [embeds.new_ones(length, dtype=torch.bool) for length in lengths]
+        mask = nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side)
+        return Assembled(embeds, mask, padded, cut)
+
+
+def _needed(mask: Tensor) -> Tensor | None:
+    """The mask, or None where nothing is padded: attention is then causal without an L x L mask."""
+    return None if bool(mask.all()) else mask

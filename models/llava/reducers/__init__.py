@@ -1,0 +1,58 @@
+"""Visual token reducers: what stands between the vision tower and the language model. One file each.
+
+A reducer works picture by picture (or frame by frame) in two steps, so that questions about one picture share the
+first: `encode` sees the picture alone, `fuse` joins the result with rows of text. Projection belongs to the reducer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from models.llava.prefusion import TextContext
+from models.llava.tower import FeatureRequest, VisualFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """m pictures as far as no question is needed: `patches` [m, V, H] and `tokens` [m, K, H], both projected."""
+
+    tokens: Tensor
+    patches: Tensor | None = None
+
+    def rows(self, index: Tensor) -> Encoded:
+        return Encoded(self.tokens[index], None if self.patches is None else self.patches[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What the language model gets: `visual` [B, K, H] a row, and `text` [B, T, H] in place of the raw embeddings."""
+
+    visual: Tensor
+    text: Tensor
+
+
+class VisualReducer(nn.Module, ABC):
+    """Turns tower features into the tokens of the language model.
+
+    `key_prefixes`: where its parameters lie in the public state dict -> attribute of this module.
+    """
+
+    key_prefixes: ClassVar[Mapping[str, str]] = {"model.mm_projector.": "projector."}
+    request: FeatureRequest
+
+    @abstractmethod
+    def encode(self, features: VisualFeatures, parts: int) -> Encoded:
+        """Features of m*parts pictures (parts of one image stand together) -> m encoded images."""
+
+    @abstractmethod
+    def fuse(self, encoded: Encoded, text: TextContext) -> Reduction:
+        """One encoded image a row of text. Must not look across rows."""
+
+    @abstractmethod
+    def token_count(self, grid: int) -> int | None:
+        """Tokens of one image of grid*grid patches in the language model; None where the picture decides."""

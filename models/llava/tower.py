@@ -1,0 +1,72 @@
+"""The CLIP vision tower: stops at the last layer that is asked for and keeps only the hidden states that are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionModel
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """What a reducer wants from the tower. `layers` index CLIP's hidden states (0: embeddings, -1: last block's output).
+
+    `last_qk`: raw query and key projections of the last block, class token included (PruMerge).
+    """
+
+    layers: tuple[int, ...] = (-2,)
+    keep_class: bool = False
+    last_qk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VisualFeatures:
+    """Tower output of b pictures: `hidden` by requested layer [b, N (+1 with class token), D]; `q`, `k` [b, 1+N, D]."""
+
+    hidden: dict[int, Tensor]
+    q: Tensor | None = None
+    k: Tensor | None = None
+
+    def only(self) -> Tensor:
+        """The one requested layer, [b, N, D]."""
+        (features,) = self.hidden.values()
+        return features
+
+
+class ClipTower(nn.Module):
+    """transformers' CLIPVisionModel, frozen: runs in its own dtype, without gradient, as the released code does."""
+
+    def __init__(self, clip: CLIPVisionModel) -> None:
+        super().__init__()
+        self.clip = clip
+        self.requires_grad_(False)
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return int(self.clip.config.image_size // self.clip.config.patch_size)
+
+    @torch.no_grad()
+    def forward(self, pixels: Tensor, request: FeatureRequest) -> VisualFeatures:
+        """Normalised pixels [b, 3, S, S] -> features in the dtype of `pixels`."""
+        blocks = self.clip.encoder.layers
+        wanted = {layer: layer % (len(blocks) + 1) for layer in request.layers}
+        depth = max([*wanted.values(), len(blocks) - 1 if request.last_qk else 0])
+        dtype = self.clip.embeddings.patch_embedding.weight.dtype
+        hidden = self.clip.pre_layrnorm(self.clip.embeddings(pixels.to(dtype)))
+        states = {0: hidden}
+        for index, block in enumerate(blocks[:depth], start=1):
+            hidden = block(hidden, attention_mask=None)
+            if index in wanted.values() or index == len(blocks) - 1:
+                states[index] = hidden
+        first = 0 if request.keep_class else 1
+        kept = {layer: states[index][:, first:].to(pixels.dtype) for layer, index in wanted.items()}
+        if not request.last_qk:
+            return VisualFeatures(kept)
+        normed = blocks[-1].layer_norm1(states[len(blocks) - 1])
+        attention = blocks[-1].self_attn
+        return VisualFeatures(
+            kept, attention.q_proj(normed).to(pixels.dtype), attention.k_proj(normed).to(pixels.dtype)
+        )
