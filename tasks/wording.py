@@ -1,4 +1,4 @@
-"""The instructions LLaVA ends its image prompts with, and its list of options. Part of the protocol, equal to the byte."""
+"""The instructions LLaVA ends its image prompts with, and its list of options: part of the protocol, to the byte."""
 
 from __future__ import annotations
 
@@ -12,6 +12,4 @@ LETTER_ANSWER = "Answer with the option's letter from the given choices directly
 
 def lettered(options: Sequence[str]) -> str:
     """'A. text' lines."""
-    return "\n".join(
-        f"{letter}. {text}" for letter, text in zip(option_letters(len(options)), options, strict=False)
-    )
+    return "\n".join(f"{letter}. {text}" for letter, text in zip(option_letters(len(options)), options, strict=False))
