@@ -16,7 +16,16 @@ from types import ModuleType
 
 from harness.errors import UnknownName, UserError
 
-_BUILDERS = {"gqa": "tasks.samples.gqa", "mlvu": "tasks.samples.mlvu"}
+_BUILDERS = {
+    "gqa": "tasks.samples.gqa",
+    "scienceqa": "tasks.samples.scienceqa",
+    "pope": "tasks.samples.pope",
+    "mme": "tasks.samples.mme",
+    "mmbench": "tasks.samples.mmbench",
+    "mmbench_cn": "tasks.samples.mmbench_cn",
+    "seedbench": "tasks.samples.seedbench",
+    "mlvu": "tasks.samples.mlvu",
+}
 _MARKER = ".sample-set.json"
 
 
