@@ -1,1 +1,88 @@
 """Models by name: presets in `presets.yaml`, adapters found through one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UnknownName, UserError
+from harness.registry import Registry
+
+if TYPE_CHECKING:
+    from harness.model import Model
+
+HERE = Path(str(files(__name__)))
+GROUP = "harness.models"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model that can be asked for by name.
+
+    `adapter`: "module:function" called with (preset, checkpoint, device, dtype, video_reader). `weights`: a hub id,
+    a path inside this package (`shipped`), or None where none were published. `default_data`: where samples come
+    from by default.
+    """
+
+    name: str
+    adapter: str
+    description: str
+    weights: str | None = None
+    conversation: str = ""
+    modalities: tuple[str, ...] = ("image",)
+    shipped: bool = False
+    default_data: str = "hub"
+    paper: str = ""
+
+    def weights_location(self) -> str | None:
+        """What the checkpoint loader takes: a hub id or an absolute path."""
+        return str(HERE / self.weights) if self.shipped and self.weights else self.weights
+
+
+def presets() -> Mapping[str, Preset]:
+    """All presets: `presets.yaml`, then those of installed packages (entry points that name a Preset)."""
+    found = dict(_built_in())
+    for entry in entry_points(group=GROUP):
+        if entry.name not in found:
+            found[entry.name] = entry.load()
+    return found
+
+
+def load_model(
+    name: str,
+    *,
+    checkpoint: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    video_reader: str = "pyav",
+) -> Model:
+    """Loads a model by its preset's name. Raises UnknownName, NotAvailable, CheckpointError, UserError."""
+    known = presets()
+    if name not in known:
+        raise UnknownName("model", name, known)
+    adapter: Registry[Any] = Registry("model", {name: known[name].adapter})
+    model: Model = adapter.load(name)(known[name], checkpoint, device, dtype, video_reader)
+    return model
+
+
+@lru_cache
+def _built_in() -> Mapping[str, Preset]:
+    import yaml
+
+    content = yaml.safe_load((HERE / "presets.yaml").read_text(encoding="utf-8"))
+    return {name: _preset(name, values) for name, values in content.items()}
+
+
+def _preset(name: str, values: Mapping[str, Any]) -> Preset:
+    known = {field.name for field in fields(Preset)} - {"name"}
+    for key in values:
+        if key not in known:
+            raise UnknownName(f"key of preset {name}", key, known)
+    if missing := {"adapter", "description"} - set(values):
+        raise UserError(f"preset {name} in presets.yaml lacks {', '.join(sorted(missing))}.")
+    return Preset(name=name, **{**values, "modalities": tuple(values.get("modalities", ("image",)))})

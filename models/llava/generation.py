@@ -30,8 +30,8 @@ def greedy(
 ) -> Generated:
     """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until each row meets a stop token or the limit.
 
-    Generated tokens enter as plain embeddings at positions that go on from the row's own length. Rows that have ended are
-    fed their last token, which nobody reads.
+    Generated tokens enter as plain embeddings at positions that go on from the row's own length. Rows that have
+    ended are fed their last token, which nobody reads.
     """
     position = (mask.cumsum(1) - 1).masked_fill(~mask, 1)
     padded = not bool(mask.all())

@@ -60,8 +60,8 @@ class LlavaModel(nn.Module):
     ) -> LlavaOutput:
         """Logits of every position.
 
-        `images`: normalised pixels, one entry a row: [B, P, 3, S, S] (image of P parts), [B, F, P, 3, S, S] (video), or a
-        list of [P, 3, S, S] and [F, P, 3, S, S]. None: plain Llama over the ids, no pre-fusion, as released.
+        `images`: normalised pixels, one entry a row: [B, P, 3, S, S] (image of P parts), [B, F, P, 3, S, S] (video),
+        or a list of [P, 3, S, S] and [F, P, 3, S, S]. None: plain Llama over the ids, no pre-fusion, as released.
         """
         if images is None:
             return LlavaOutput(self.lm(input_ids=input_ids, attention_mask=attention_mask).logits, None, None)
@@ -112,15 +112,26 @@ class LlavaModel(nn.Module):
                 target = torch.cat([target[:at], target.new_full((len(visual),), IGNORE), target[at + 1 :]])
             rows.append(kept)
             targets.append(target)
-        limit = self.config.max_length
-        cut = tuple(max(0, len(row) - limit) if limit else 0 for row in rows)
-        side = padding_side or self.config.padding_side
-        embeds = nn.utils.rnn.pad_sequence([row[:limit] for row in rows], batch_first=True, padding_side=side)
-        padded = nn.utils.rnn.pad_sequence([row[:limit] for row in targets], True, IGNORE, side)
-        lengths = [len(row[:limit]) for row in rows]
-        ones = [embeds.new_ones(length, dtype=torch.bool) for length in lengths]
-        mask = nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side)
-        return Assembled(embeds, mask, padded, cut)
+        return _padded(rows, targets, self.config.max_length, padding_side or self.config.padding_side)
+
+    def text_inputs(self, input_ids: Tensor, attention_mask: Tensor) -> Assembled:
+        """Rows without a medium, left-padded for generation: plain embeddings, no pre-fusion, no cut, as released."""
+        rows = [self.lm.model.embed_tokens(ids[keep]) for ids, keep in zip(input_ids, attention_mask, strict=True)]
+        targets = [torch.full(row.shape[:1], IGNORE, device=row.device) for row in rows]
+        return _padded(rows, targets, None, "left")
+
+
+def _padded(rows: list[Tensor], labels: list[Tensor], limit: int | None, side: str) -> Assembled:
+    """Rows [L_b, H] cut to `limit` and padded on one side."""
+    cut = tuple(max(0, len(row) - limit) if limit else 0 for row in rows)
+    kept = [row[:limit] for row in rows]
+    ones = [row.new_ones(len(row), dtype=torch.bool) for row in kept]
+    return Assembled(
+        nn.utils.rnn.pad_sequence(kept, batch_first=True, padding_side=side),
+        nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side),
+        nn.utils.rnn.pad_sequence([row[:limit] for row in labels], True, IGNORE, side),
+        cut,
+    )
 
 
 def _needed(mask: Tensor) -> Tensor | None:

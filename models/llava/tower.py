@@ -11,7 +11,8 @@ from transformers import CLIPVisionModel
 
 @dataclass(frozen=True, slots=True)
 class FeatureRequest:
-    """What a reducer wants from the tower. `layers` index CLIP's hidden states (0: embeddings, -1: last block's output).
+    """What a reducer wants from the tower. `layers` index CLIP's hidden states (0: embeddings, -1: last block's
+    output).
 
     `last_qk`: raw query and key projections of the last block, class token included (PruMerge).
     """

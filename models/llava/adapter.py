@@ -1,0 +1,125 @@
+"""LLaVA-family models behind the harness's `Model` contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from harness.model import Model, ModelCard, ReadyGroup
+from harness.types import Group, Response
+from models.llava.fusion import MediaFusion
+from models.llava.generation import greedy
+from models.llava.model import Assembled, LlavaModel
+from models.llava.preprocess import LlavaPreparer
+from models.llava.prompts import Conversation, prompt_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FRAMES_AT_ONCE = 16
+PADDING = -1
+"""Pads prompts: below 0, so pre-fusion does not see it, and no id of any tokenizer."""
+VERSION = "1"
+"""Raise it whenever a change in this family can alter an answer: it is part of the response cache's key."""
+
+
+class LlavaAdapter(Model):
+    """Answers the questions about a medium together: tower and compression once, pre-fusion and decoding batched."""
+
+    def __init__(
+        self,
+        model: LlavaModel,
+        tokenizer: PreTrainedTokenizerBase,
+        template: Conversation,
+        preparer: LlavaPreparer,
+        card: ModelCard,
+        stop: frozenset[int],
+    ) -> None:
+        self.model, self.tokenizer, self.template, self.card = model, tokenizer, template, card
+        self._preparer, self._stop = preparer, stop
+        parameter = model.lm.lm_head.weight
+        self._device, self._dtype = parameter.device, parameter.dtype
+        processor = preparer.processor
+        self._mean, self._std = (
+            torch.tensor(values, device=self._device).view(1, 1, 3, 1, 1) for values in (processor.mean, processor.std)
+        )
+
+    def preparer(self) -> LlavaPreparer:
+        return self._preparer
+
+    def cost_tokens(self, group: Group) -> int:
+        vision = self.model.reducer.token_count(self.model.tower.grid) or self.model.tower.grid**2
+        longest = max(len(request.text) // 3 + request.max_new_tokens for request in group.requests)
+        return len(group.requests) * (vision + self.model.tower.grid**2 + longest)
+
+    @torch.inference_mode()
+    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
+        with_media = [ready for ready in groups if ready.group.media is not None]
+        text_only = [ready for ready in groups if ready.group.media is None]
+        if with_media:
+            ids, fusion = self._fused(with_media)
+            inputs = self.model.assemble(fusion, ids, attention_mask=ids != PADDING, padding_side="left")
+            yield from self._answers(with_media, inputs, fusion)
+        if text_only:
+            ids = self._ids(text_only)
+            yield from self._answers(text_only, self.model.text_inputs(ids, ids != PADDING), None)
+
+    def _fused(self, groups: Sequence[ReadyGroup]) -> tuple[Tensor, MediaFusion]:
+        """All chunks of all groups past their questions; pictures of several groups share a tower call."""
+        ids = self._ids(groups)
+        medium_of = [index for index, ready in enumerate(groups) for _ in ready.group.requests]
+        fusion = MediaFusion(self.model, ids, medium_of)
+        waiting: list[Tensor] = []
+        owners: list[int] = []
+        for index, ready in enumerate(groups):
+            for chunk in ready.chunks:
+                waiting.append(torch.from_numpy(chunk))
+                owners += [index] * len(chunk)
+                if len(owners) >= FRAMES_AT_ONCE:
+                    fusion.add(self._normalised(torch.cat(waiting)), owners)
+                    waiting, owners = [], []
+        if owners:
+            fusion.add(self._normalised(torch.cat(waiting)), owners)
+        return ids, fusion
+
+    def _answers(
+        self, groups: Sequence[ReadyGroup], inputs: Assembled, fusion: MediaFusion | None
+    ) -> Iterator[Response]:
+        requests = [request for ready in groups for request in ready.group.requests]
+        longest = max(request.max_new_tokens for request in requests)
+        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, self._stop)
+        for row, request in enumerate(requests):
+            tokens = generated.tokens[row][: request.max_new_tokens]
+            text = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            vision = 0 if fusion is None else len(fusion.visual(row))
+            yield Response(
+                request.sample_id,
+                text.removesuffix(self.template.stop or "").strip(),
+                vision_tokens=vision,
+                text_tokens=int(inputs.mask[row].sum()) + inputs.cut[row] - vision,
+                output_tokens=len(tokens),
+                frames=0 if fusion is None else fusion.frames(row),
+                notes=(f"prompt cut by {inputs.cut[row]} tokens (tokenizer_model_max_length)",)
+                if inputs.cut[row]
+                else (),
+            )
+
+    def _ids(self, groups: Sequence[ReadyGroup]) -> Tensor:
+        """Prompts of all requests, right-padded [B, T]."""
+        rows = [
+            torch.tensor(prompt_ids(request.text, ready.group.media is not None, self.template, self.tokenizer))
+            for ready in groups
+            for request in ready.group.requests
+        ]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING).to(self._device)
+
+    def _normalised(self, pictures: Tensor) -> Tensor:
+        """uint8 [m, P, S, S, 3] -> [m, P, 3, S, S] in the model's dtype."""
+        pixels = pictures.to(self._device).permute(0, 1, 4, 2, 3).float() / 255
+        return ((pixels - self._mean) / self._std).to(self._dtype)
+
+    def close(self) -> None:
+        del self.model

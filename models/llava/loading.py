@@ -1,0 +1,127 @@
+"""A ready adapter from a preset: checkpoint, tokenizer, preprocessing and identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import CheckpointError, NotAvailable, UserError
+from harness.model import ModelCard
+from models import Preset
+from models.llava.prompts import conversation
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.llava.adapter import LlavaAdapter
+
+TOWER_DTYPE = "float32"
+"""The released loader gives the tower no dtype, so CLIP runs in float32 beside a half-precision language model."""
+
+
+def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> LlavaAdapter:
+    """Loads a LLaVA-family preset. `device` None: cuda where there is one; `dtype` None: float32 on CPU, else float16.
+
+    Raises NotAvailable, CheckpointError, and UserError for a device that is not there.
+    """
+    import torch
+
+    from models.llava.adapter import VERSION, LlavaAdapter
+    from models.llava.checkpoint import load as load_model
+    from models.llava.checkpoint import locate, locate_tower, weight_files
+    from models.llava.config import read_config
+    from models.llava.preprocess import LlavaPreparer, read_processor
+
+    weights = checkpoint or preset.weights_location()
+    if weights is None:
+        raise NotAvailable(
+            f"the weights of {preset.name} were never published. Pass --checkpoint DIR with your own, or use "
+            f"llava-mini "
+            "(the public Llama-3.1-8B checkpoint). What works now: run-eval --model llava-mini-tiny --tasks gqa "
+            "--data sample"
+        )
+    place = _device(device)
+    precision: torch.dtype = getattr(torch, dtype or ("float32" if place.type == "cpu" else "float16"))
+    folder = locate(weights)
+    config = read_config(folder)
+    tower = locate_tower(config, folder)
+    processor = read_processor(tower)
+    tokenizer = _tokenizer(folder)
+    model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE))
+    files = (*weight_files(folder), *sorted(tower.glob("*.safetensors")), *_identity_files(folder, tower))
+    return LlavaAdapter(
+        model,
+        tokenizer,
+        conversation(preset.conversation),
+        LlavaPreparer(processor, config.resolution_ratio, config.pad_to_square, reader),
+        ModelCard(
+            name=preset.name,
+            digest=_digest(files),
+            dtype=str(precision).removeprefix("torch."),
+            version=f"llava-{VERSION}",
+            modalities=preset.modalities,
+            settings={
+                "conversation": preset.conversation,
+                "vision_tokens": model.reducer.token_count(model.tower.grid),
+                "resolution_ratio": config.resolution_ratio,
+                "pad_to_square": config.pad_to_square,
+                "max_length": config.max_length,
+                "tower_dtype": TOWER_DTYPE,
+            },
+            source=weights if checkpoint or not preset.shipped else f"models/{preset.weights}",
+        ),
+        _stop_tokens(folder, tokenizer.eos_token_id),
+    )
+
+
+def _device(name: str | None) -> torch.device:
+    import torch
+
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"--device {name}: not usable here ({str(error).splitlines()[0]}). `--device cpu` always works."
+        ) from error
+    return device
+
+
+def _tokenizer(folder: Path):  # type: ignore[no-untyped-def]
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: no usable tokenizer files ({str(error).splitlines()[0]}).") from error
+
+
+def _stop_tokens(folder: Path, eos: int | None) -> frozenset[int]:
+    """End tokens: the checkpoint's generation_config.json, and the tokenizer's own."""
+    path = folder / "generation_config.json"
+    found = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
+    listed = found if isinstance(found, list) else [found]
+    return frozenset(token for token in (*listed, eos) if token is not None)
+
+
+def _identity_files(folder: Path, tower: Path) -> tuple[Path, ...]:
+    """Small files that can change an answer as much as weights can."""
+    names = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json")
+    candidates = (*(folder / name for name in names), tower / "config.json", tower / "preprocessor_config.json")
+    return tuple(path for path in candidates if path.is_file())
+
+
+def _digest(files: tuple[Path, ...]) -> str:
+    """sha256 over the files' own digests, in order."""
+    return hashlib.sha256(
+        "".join(_file_digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files).encode()
+    ).hexdigest()
+
+
+@lru_cache
+def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

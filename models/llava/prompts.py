@@ -1,0 +1,186 @@
+"""Conversation templates and tokenisation around the image placeholder.
+
+The texts are the published ones of LLaVA and LLaVA-Mini: a checkpoint answers well only in the template it was tuned
+with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import UnknownName
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IMAGE_TEXT = "<image>"
+IMAGE = -200
+IGNORE = -100
+
+Turns = Sequence[str | None]
+"""User and assistant texts in turn; a last None is the assistant's open turn."""
+
+_HELPFUL = (
+    "You are a helpful language and vision assistant. You are able to understand the visual content that the user "
+    "provides, and assist the user with a variety of tasks using natural language."
+)
+_CHAT = (
+    "A chat between a curious {who} and an artificial intelligence assistant. The assistant gives helpful, "
+    "detailed, and "
+    "polite answers to the {who}'s questions."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A template. `render(turns, tokenizer)` gives the prompt; `stop` ends an answer and is cut from it."""
+
+    name: str
+    render: Callable[[Turns, PreTrainedTokenizerBase | None], str]
+    stop: str | None = None
+
+
+def _two_separators(system: str, user: str = "USER", assistant: str = "ASSISTANT") -> Callable[..., str]:
+    """Vicuna: 'SYSTEM USER: question ASSISTANT: answer</s>USER: ..'."""
+
+    def render(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+        text = system + " "
+        for index, turn in enumerate(turns):
+            role, separator = ((user, " "), (assistant, "</s>"))[index % 2]
+            text += f"{role}:" if turn is None else f"{role}: {turn}{separator}"
+        return text
+
+    return render
+
+
+def _plain(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """Pre-training: the texts, a line each."""
+    return "".join(f"{turn}\n" for turn in turns if turn is not None)
+
+
+def _bare(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """The tiny models: nothing but the texts. Their tokenizer keeps no white space."""
+    return " ".join(turn for turn in turns if turn is not None)
+
+
+def _llama_2(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """Llama 2: instructions in [INST], the system text inside the first."""
+    text = ""
+    for index, turn in enumerate(turns):
+        if turn is None:
+            continue
+        if index % 2:
+            text += f" {turn} </s>"
+        elif index:
+            text += f"<s>[INST] {turn} [/INST]"
+        else:
+            text += f"[INST] <<SYS>>\n{_HELPFUL}\n<</SYS>>\n\n{turn} [/INST]"
+    return text
+
+
+def _llama_3(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """Llama 3 headers written out; a prompt ends with the assistant's header."""
+
+    def header(role: str) -> str:
+        return f"<|start_header_id|>{role}<|end_header_id|>\n\n"
+
+    text = f"<|begin_of_text|>{header('system')}{_HELPFUL}<|eot_id|>"
+    for index, turn in enumerate(turns):
+        text += header(("user", "assistant")[index % 2]) + ("" if turn is None else f"{turn}<|eot_id|>")
+    return text
+
+
+def _llama_3_1(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """The checkpoint tokenizer's own chat template, without an added generation prompt, as released."""
+    if tokenizer is None:
+        raise ValueError("the llava_llama_3_1 template needs the checkpoint's tokenizer")
+    messages = [{"role": "system", "content": _HELPFUL}]
+    for index, turn in enumerate(turns):
+        if turn is not None:
+            messages.append({"role": ("user", "assistant")[index % 2], "content": turn})
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False))
+
+
+_VICUNA = _two_separators(_CHAT.format(who="user"))
+CONVERSATIONS: Mapping[str, Conversation] = {
+    template.name: template
+    for template in (
+        Conversation("llava_llama_3_1", _llama_3_1, "<|eot_id|>"),
+        Conversation("llava_llama_3", _llama_3, "<|eot_id|>"),
+        Conversation("llava_llama_2", _llama_2, "</s>"),
+        Conversation("v1", _VICUNA, "</s>"),
+        Conversation("vicuna_v1", _VICUNA, "</s>"),
+        Conversation("llava_v1", _two_separators(_CHAT.format(who="human")), "</s>"),
+        Conversation("plain", _plain),
+        Conversation("bare", _bare),
+    )
+}
+
+
+def conversation(name: str) -> Conversation:
+    """A template by name. Raises UnknownName."""
+    if name not in CONVERSATIONS:
+        raise UnknownName("conversation template", name, CONVERSATIONS)
+    return CONVERSATIONS[name]
+
+
+def user_turn(question: str, has_medium: bool) -> str:
+    """The user's text with the placeholder first, one line before the question."""
+    return f"{IMAGE_TEXT}\n{question}" if has_medium else question
+
+
+def tokenize(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids of a rendered prompt with IMAGE in each placeholder's place; one BOS where the tokenizer adds one.
+
+    Llama-3 prompts begin with BOS BOS (the template's and the tokenizer's), as in the released evaluation.
+    """
+    chunks = [list(tokenizer(chunk).input_ids) for chunk in text.split(IMAGE_TEXT)]
+    bos = chunks[0][:1] == [tokenizer.bos_token_id]
+    ids = chunks[0]
+    for chunk in chunks[1:]:
+        ids += [IMAGE, *(chunk[1:] if bos else chunk)]
+    return ids
+
+
+def prompt_ids(
+    question: str, has_medium: bool, template: Conversation, tokenizer: PreTrainedTokenizerBase
+) -> list[int]:
+    """Ids of a single question in a template, ready for generation."""
+    return tokenize(template.render((user_turn(question, has_medium), None), tokenizer), tokenizer)
+
+
+def training_ids(
+    turns: Sequence[str], template: Conversation, tokenizer: PreTrainedTokenizerBase
+) -> tuple[list[int], list[int]]:
+    """Ids and labels of a finished conversation: answers with their end token are trained, all else is IGNORE.
+
+    As released: one BOS, and for `plain` the prompt is the placeholder alone. A trailing assistant header that the chat
+    template adds is not trained.
+    """
+    if template.name == "plain":
+        turns = (IMAGE_TEXT, f"{turns[1]}\n")
+        template = Conversation("caption", lambda turns, _: "".join(turn or "" for turn in turns))
+    ids = _without_second_bos(tokenize(template.render(turns, tokenizer), tokenizer), tokenizer)
+    labels = [IGNORE] * len(ids)
+    for answer in range(1, len(turns), 2):
+        opened = template.render((*turns[:answer], None), tokenizer)
+        start = len(_without_second_bos(tokenize(opened, tokenizer), tokenizer))
+        closed = template.render(turns[: answer + 1], tokenizer)
+        end = len(_without_second_bos(tokenize(closed, tokenizer), tokenizer)) - _trailing_header(template, tokenizer)
+        labels[start:end] = ids[start:end]
+    return ids, labels
+
+
+def _trailing_header(template: Conversation, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens of the assistant header that a chat template adds after a finished answer."""
+    if template.name != "llava_llama_3_1":
+        return 0
+    open_turn, closed = (template.render(turns, tokenizer) for turns in (("q", None), ("q", "a")))
+    header = open_turn[open_turn.rindex("q<|eot_id|>") + len("q<|eot_id|>") :]
+    return len(tokenizer(header, add_special_tokens=False).input_ids) if closed.endswith(header) else 0
+
+
+def _without_second_bos(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    return ids[1:] if ids[:2] == [tokenizer.bos_token_id] * 2 else ids
