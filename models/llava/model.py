@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from transformers import LlamaForCausalLM
 
 from models.llava.config import LlavaConfig
 from models.llava.fusion import MediaFusion
+from models.llava.generation import Generated, greedy
 from models.llava.reducers import VisualReducer
 from models.llava.tower import ClipTower
 
@@ -74,6 +75,24 @@ class LlavaModel(nn.Module):
             )
         return LlavaOutput(logits, loss, inputs)
 
+    def generate(
+        self,
+        input_ids: Tensor,
+        images: Tensor | Sequence[Tensor] | None = None,
+        attention_mask: Tensor | None = None,
+        max_new_tokens: int = 128,
+        stop: Collection[int] = (),
+        keep_logits: bool = False,
+    ) -> Generated:
+        """Greedy new tokens, batched, with a key/value cache; arguments as in `forward`, `stop`: end tokens."""
+        if images is None:
+            inputs = self.text_inputs(
+                input_ids, torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            )
+        else:
+            inputs = self.assemble(self.fuse(input_ids, images), input_ids, attention_mask, padding_side="left")
+        return greedy(self.lm, inputs.embeds, inputs.mask, max_new_tokens, stop, keep_logits)
+
     def fuse(self, input_ids: Tensor, images: Tensor | Sequence[Tensor], labels: Tensor | None = None) -> MediaFusion:
         """All rows with a medium of their own each; media of equal shape go through the tower together."""
         fusion = MediaFusion(self, input_ids, range(len(input_ids)), labels)
@@ -116,7 +135,9 @@ class LlavaModel(nn.Module):
 
     def text_inputs(self, input_ids: Tensor, attention_mask: Tensor) -> Assembled:
         """Rows without a medium, left-padded for generation: plain embeddings, no pre-fusion, no cut, as released."""
-        rows = [self.lm.model.embed_tokens(ids[keep]) for ids, keep in zip(input_ids, attention_mask, strict=True)]
+        rows = [
+            self.lm.model.embed_tokens(ids[keep]) for ids, keep in zip(input_ids, attention_mask.bool(), strict=True)
+        ]
         targets = [torch.full(row.shape[:1], IGNORE, device=row.device) for row in rows]
         return _padded(rows, targets, None, "left")
 

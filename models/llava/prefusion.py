@@ -43,22 +43,13 @@ class PreFusion(nn.Module):
         """
         if not self.layers:
             return vision, text.embeds
-        length = vision.shape[1]
-        hidden = torch.cat([vision, text.embeds], dim=1)
-        positions, mask = layout(length, text.visible)
-        angles = self.rotary(hidden, positions)
+        # Nobody looks at hidden positions and they take no position, so they are left out: plain causal attention remains.
+        order = torch.argsort(~text.visible, dim=1, stable=True)[:, : int(text.visible.sum(1).max())]
+        place = order[..., None].expand(-1, -1, text.embeds.shape[2])
+        hidden = torch.cat([vision, text.embeds.gather(1, place)], dim=1)
+        angles = self.rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])
         for layer in self.layers:
-            hidden = layer(hidden, attention_mask=mask, position_embeddings=angles)
-        fused = torch.where(text.visible[..., None], hidden[:, length:], text.embeds)
-        return hidden[:, :length], fused
-
-
-def layout(vision: int, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """Position ids [B, S] and the mask of what may be seen, bool [B, 1, S, S], for V vision positions before the text.
-
-    Positions count what is visible; hidden ones get 1, which nobody looks at.
-    """
-    seen = torch.cat([visible.new_ones(len(visible), vision), visible], dim=1)
-    positions = (seen.cumsum(1) - 1).masked_fill(~seen, 1)
-    causal = seen.new_ones(seen.shape[1], seen.shape[1]).tril()
-    return positions, causal & seen[:, None, None, :]
+            hidden = layer(hidden, attention_mask=None, position_embeddings=angles)
+        length = vision.shape[1]
+        fused = text.embeds.scatter(1, place, hidden[:, length:])
+        return hidden[:, :length], torch.where(text.visible[..., None], fused, text.embeds)
