@@ -57,14 +57,17 @@ def letter(question: SceneQuestion) -> str:
     return "ABCD"[question.choices.index(question.answer)]
 
 
-def write(root: Path, images: int, videos: int, seed: int = 0, workers: int = 2, split: Split = "train") -> None:
+def write(
+    root: Path, images: int, easy_images: int, videos: int, seed: int = 0, workers: int = 2, split: Split = "train"
+) -> None:
     """Fill `root`: `images` pictures, `videos` clips of each kind, and the three JSON files."""
     for folder in ("images", "videos"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     clips = [(kind, index) for index in range(videos) for kind in VIDEO_KINDS]
     with ProcessPoolExecutor(workers) as pool:
-        pictures = pool.map(partial(_write_image, root, split, seed), range(images), chunksize=200)
-        records = [*pictures, *pool.map(partial(_write_video, root, split, seed), clips, chunksize=50)]
+        easy = pool.map(partial(_write_image, root, split, seed, True), range(easy_images), chunksize=200)
+        pictures = pool.map(partial(_write_image, root, split, seed, False), range(images), chunksize=200)
+        records = [*easy, *pictures, *pool.map(partial(_write_video, root, split, seed), clips, chunksize=50)]
     for name, key in (("text", 0), ("stage1", 1), ("stage2", 2)):
         rows = [row for record in records for row in record[key]]
         (root / f"{name}.json").write_text(json.dumps(rows))
@@ -73,8 +76,9 @@ def write(root: Path, images: int, videos: int, seed: int = 0, workers: int = 2,
 _Records = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]
 
 
-def _write_image(root: Path, split: Split, seed: int, index: int) -> _Records:
-    scene, rng = image_scene(split, index, seed), scene_rng("training", split, seed, index)
+def _write_image(root: Path, split: Split, seed: int, easy: bool, index: int) -> _Records:
+    scene = image_scene(split, index, seed, easy)
+    rng = scene_rng("training", split, seed, *(["easy"] if easy else []), index)
     name, caption = f"images/{scene.key}.jpg", image_caption(scene)
     render(scene).save(root / name, quality=rng.randint(60, 95))
     asked = [question for _ in range(ROUNDS) for question in image_questions(scene, rng)]

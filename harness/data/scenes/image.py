@@ -40,21 +40,25 @@ class ImageScene:
     word_row: int = 0
 
 
-def image_scene(split: Split, index: int, seed: int = 0) -> ImageScene:
-    """Scene number `index` of a split: the same for the same arguments, on any machine."""
-    rng = scene_rng("image", split, seed, index)
+def image_scene(split: Split, index: int, seed: int = 0, easy: bool = False) -> ImageScene:
+    """Scene number `index` of a split: the same for the same arguments, on any machine.
+
+    `easy`: one to three things instead of three to six, for the beginning of training.
+    """
+    rng = scene_rng("image-easy" if easy else "image", split, seed, index)
     word = rng.choice(WORDS) if rng.random() < 0.5 else None
     word_row = rng.randrange(3)
     cells = [(column, row) for row in range(3) for column in range(3) if word is None or row != word_row]
-    repeats = rng.randint(1, 4)
+    repeats = rng.randint(1, 2 if easy else 4)
     shapes = list(SHAPES)
     rng.shuffle(shapes)
-    names = [shapes[0]] * repeats + shapes[1 : 1 + rng.randint(max(1, 3 - repeats), 6 - repeats)]
+    others = rng.randint(0, 1) if easy else rng.randint(max(1, 3 - repeats), 6 - repeats)
+    names = [shapes[0]] * repeats + shapes[1 : 1 + others]
     rng.shuffle(names)
     colors = rng.sample(list(COLORS), len(names))
     places = rng.sample(cells, len(names))
     things = tuple(_thing(rng, *item) for item in zip(names, colors, places, strict=True))
-    return ImageScene(f"{split}-{seed}-{index}", random_background(rng), things, word, word_row)
+    return ImageScene(f"{split}-{seed}-{'easy-' if easy else ''}{index}", random_background(rng), things, word, word_row)
 
 
 def _thing(rng: random.Random, shape: str, color: str, cell: tuple[int, int]) -> Thing:

@@ -1,0 +1,107 @@
+"""LLaVA-Mini's two training stages on transformers' `Trainer`, after a text-only warm-up of a new language model.
+
+Stage 1 trains the projector alone, on captions, with all patches going into the language model (no compression, no
+pre-fusion); stage 2 trains everything but the tower, on questions (paper section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from models.llava.training.data import Pack, collate
+from models.llava.training.features import FeatureStore
+from models.llava.training.packed import PackedLlava
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """One stage's optimisation: AdamW with a linear warm-up and a cosine to zero over the given batches."""
+
+    learning_rate: float
+    warmup_steps: int = 100
+    seed: int = 0
+
+
+class BatchDataset(Dataset[dict[str, torch.Tensor]]):
+    """Item k is batch k, with the frozen tower's features of its media."""
+
+    def __init__(self, batches: Sequence[Sequence[Pack]], store: FeatureStore | None) -> None:
+        self._batches, self._store = batches, store
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        packs = self._batches[index]
+        inputs = collate(packs, pad=0)
+        media = [pack.medium for pack in packs if pack.medium is not None]
+        return {**inputs, "features": self._store.features(media)} if media and self._store is not None else inputs
+
+
+def train_stage(
+    model: PackedLlava,
+    batches: Sequence[Sequence[Pack]],
+    store: FeatureStore | None,
+    settings: StageSettings,
+    output: Path,
+) -> list[dict[str, Any]]:
+    """One pass over `batches`, in their order, for the parameters that require gradients. Returns the Trainer's log."""
+    from transformers import Trainer, TrainingArguments
+
+    arguments = TrainingArguments(
+        output_dir=str(output),
+        per_device_train_batch_size=1,
+        num_train_epochs=1,
+        train_sampling_strategy="sequential",
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup_steps,
+        weight_decay=0.01,
+        adam_beta2=0.98,
+        max_grad_norm=1.0,
+        logging_steps=100,
+        save_strategy="steps",
+        save_steps=250,
+        save_only_model=True,
+        save_total_limit=2,
+        report_to=[],
+        seed=settings.seed,
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        disable_tqdm=True,
+    )
+    dataset = BatchDataset(batches, store)
+    trainer = Trainer(model=model, args=arguments, train_dataset=dataset, data_collator=lambda rows: rows[0])
+    trainer.train()
+    return list(trainer.state.log_history)
+
+
+def only_language_model(model: PackedLlava) -> None:
+    """Warm-up: the language model trains, on text alone."""
+    model.requires_grad_(False)
+    model.lm.requires_grad_(True)
+
+
+def only_projector(model: PackedLlava) -> None:
+    """Stage 1."""
+    model.requires_grad_(False)
+    model.reducer.projector.requires_grad_(True)
+
+
+def all_but_tower(model: PackedLlava) -> None:
+    """Stage 2. The tower is not part of `model`."""
+    model.requires_grad_(True)
+
+
+def start_prefusion(model: PackedLlava) -> None:
+    """A new pre-fusion stack begins as a copy of the language model's first layers, which can already read text."""
+    for layer, source in zip(model.reducer.prefusion.layers, model.lm.model.layers, strict=False):
+        layer.load_state_dict(source.state_dict())
