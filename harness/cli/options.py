@@ -94,7 +94,11 @@ OPTIONS = (
     Option("clip", one_of("whole", "bounds"), "whole", "show whole videos, or only the annotated part", "PART"),
     Option("device", str, None, "cpu, cuda, cuda:1 (default: cuda where there is one)", "NAME"),
     Option(
-        "dtype", one_of("float32", "float16", "bfloat16"), None, "default: float32 on cpu, float16 on cuda as released", "NAME"
+        "dtype",
+        one_of("float32", "float16", "bfloat16"),
+        None,
+        "default: float32 on cpu, float16 on cuda as released",
+        "NAME",
     ),
     Option("batch-tokens", positive, 16384, "tokens of a batch (default: %(default)s)", "N"),
     Option("workers", count, None, "processes that decode ahead; 0: none (default: by cores)", "N"),

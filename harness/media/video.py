@@ -1,0 +1,59 @@
+"""Reading the sampled frames of a video, lazily and in order: a file through a decoder, or a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import MediaError, UserError
+from harness.media.image import open_image
+from harness.media.sampling import clip_indices, frame_indices, segment_centres
+from harness.types import FramePolicy, Image, Video
+
+Frame: TypeAlias = NDArray[np.uint8]
+Reader: TypeAlias = Literal["pyav", "decord"]
+
+FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def read_frames(video: Video, policy: FramePolicy, reader: str = "pyav") -> Iterator[Frame]:
+    """RGB frames [H, W, 3], one per sampled index, decoded as they are asked for. Raises MediaError."""
+    if video.source.is_dir():
+        yield from _folder(video, policy)
+        return
+    if not video.source.exists():
+        raise MediaError("file not found", str(video.source))
+    if video.source.stat().st_size == 0:
+        raise MediaError("empty file", str(video.source))
+    if reader == "pyav":
+        from harness.media.pyav_reader import PyavReader as Opened
+    elif reader == "decord":
+        from harness.media.decord_reader import DecordReader as Opened
+    else:
+        raise UserError(f"video reader '{reader}' does not exist; there are pyav and decord.")
+    with Opened(video.source) as opened:
+        yield from opened.frames(wanted_indices(opened.total, opened.fps, video, policy))
+
+
+def wanted_indices(total: int, fps: float, video: Video, policy: FramePolicy) -> list[int]:
+    """The policy's indices into this video's frames."""
+    if policy.clip_bounds and video.start_s is not None and video.end_s is not None:
+        return clip_indices(total, fps, video.start_s, video.end_s, policy)
+    return frame_indices(total, fps, policy)
+
+
+def _folder(video: Video, policy: FramePolicy) -> Iterator[Frame]:
+    """Every picture of a frame folder by name, as released; fewer only under a cap or inside clip bounds."""
+    files = sorted(path for path in video.source.iterdir() if path.suffix in FRAME_SUFFIXES)
+    if not files:
+        raise MediaError("no frames in folder", str(video.source))
+    indices = list(range(len(files)))
+    if policy.clip_bounds and None not in (video.start_s, video.end_s, video.folder_fps):
+        indices = wanted_indices(len(files), video.folder_fps or 1.0, video, policy)
+    elif policy.max_frames is not None and len(files) > policy.max_frames:
+        indices = segment_centres(len(files), policy.max_frames)
+    for index in indices:
+        yield np.asarray(open_image(Image(files[index].name, files[index])))
