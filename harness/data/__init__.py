@@ -1,0 +1,1 @@
+"""Where samples come from: the hub, official folder layouts, synthetic scenes."""
