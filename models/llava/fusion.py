@@ -44,17 +44,26 @@ class MediaFusion:
         reducer = self._model.reducer
         features = self._model.tower(pixels.flatten(0, 1), reducer.request)
         encoded = reducer.encode(features, parts=pixels.shape[1])
+        if not reducer.needs_text:
+            for tokens, owner in zip(encoded.tokens, medium, strict=True):
+                self._visual[owner].append(tokens.clone())
+            return
         of = torch.tensor(medium, device=pixels.device)
-        picture, row = torch.nonzero(of[:, None] == self._medium_of[None], as_tuple=True)
-        first = torch.cat([picture.new_ones(1, dtype=torch.bool), picture[1:] != picture[:-1]])
+        pictures, rows = torch.nonzero(of[:, None] == self._medium_of[None], as_tuple=True)
         width = encoded.tokens.shape[1] + self._text.embeds.shape[1]
         width += 0 if encoded.patches is None else encoded.patches.shape[1]
-        for some in torch.split(torch.arange(len(row), device=row.device), max(1, PAIR_TOKENS // width)):
-            reduction = reducer.fuse(encoded.rows(picture[some]), self._text.rows(row[some]))
-            self._sum = self._sum.index_add(0, row[some], reduction.text.float())
-            # Vision does not see text, so the tokens of a picture's first row are those of all its rows.
-            for index in torch.nonzero(first[some]).flatten().tolist():
-                self._visual[int(of[picture[some][index]])].append(reduction.visual[index].clone())
+        fused = -1
+        for some in torch.split(torch.arange(len(rows), device=rows.device), max(1, PAIR_TOKENS // width)):
+            picture, row = pictures[some], rows[some]
+            reduction = reducer.fuse(encoded.rows(picture), self._text.rows(row))
+            for index in picture.unique().tolist():
+                own = picture == index
+                # Picture by picture, so that a sum's order, and with it the result, is always that of time.
+                self._sum.index_add_(0, row[own], reduction.text[own].float())
+                if index > fused:
+                    # Vision does not see text, so the tokens of a picture's first row are those of all its rows.
+                    self._visual[medium[index]].append(reduction.visual[own][0].clone())
+                    fused = index
 
     def frames(self, row: int) -> int:
         """Pictures or frames that the row's medium has had so far."""
@@ -66,5 +75,7 @@ class MediaFusion:
 
     def text(self) -> Tensor:
         """The text features [B, T, H], averaged over each row's frames."""
+        if not self._model.reducer.needs_text:
+            return self._text.embeds
         frames = torch.tensor([self.frames(row) for row in range(len(self._sum))], device=self._sum.device)
         return (self._sum / frames[:, None, None]).to(self._text.embeds.dtype)

@@ -12,11 +12,9 @@ from transformers import LlamaForCausalLM
 from models.llava.config import LlavaConfig
 from models.llava.fusion import MediaFusion
 from models.llava.generation import Generated, greedy
+from models.llava.prompts import IGNORE, IMAGE
 from models.llava.reducers import VisualReducer
 from models.llava.tower import ClipTower
-
-IMAGE = -200
-IGNORE = -100
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,7 @@ class LlavaModel(nn.Module):
     ) -> Generated:
         """Greedy new tokens, batched, with a key/value cache; arguments as in `forward`, `stop`: end tokens."""
         if images is None:
-            inputs = self.text_inputs(
-                input_ids, torch.ones_like(input_ids) if attention_mask is None else attention_mask
-            )
+            inputs = self.text_inputs(input_ids, attention_mask)
         else:
             inputs = self.assemble(self.fuse(input_ids, images), input_ids, attention_mask, padding_side="left")
         return greedy(self.lm, inputs.embeds, inputs.mask, max_new_tokens, stop, keep_logits)
@@ -133,11 +129,10 @@ class LlavaModel(nn.Module):
             targets.append(target)
         return _padded(rows, targets, self.config.max_length, padding_side or self.config.padding_side)
 
-    def text_inputs(self, input_ids: Tensor, attention_mask: Tensor) -> Assembled:
+    def text_inputs(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Assembled:
         """Rows without a medium, left-padded for generation: plain embeddings, no pre-fusion, no cut, as released."""
-        rows = [
-            self.lm.model.embed_tokens(ids[keep]) for ids, keep in zip(input_ids, attention_mask.bool(), strict=True)
-        ]
+        keep = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        rows = [self.lm.model.embed_tokens(ids[kept]) for ids, kept in zip(input_ids, keep, strict=True)]
         targets = [torch.full(row.shape[:1], IGNORE, device=row.device) for row in rows]
         return _padded(rows, targets, None, "left")
 

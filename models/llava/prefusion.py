@@ -43,7 +43,7 @@ class PreFusion(nn.Module):
         """
         if not self.layers:
             return vision, text.embeds
-        # Nobody looks at hidden positions and they take no position, so they are left out: plain causal attention remains.
+        # Hidden positions are seen by nobody and not counted, so they are left out: plain causal attention remains.
         order = torch.argsort(~text.visible, dim=1, stable=True)[:, : int(text.visible.sum(1).max())]
         place = order[..., None].expand(-1, -1, text.embeds.shape[2])
         hidden = torch.cat([vision, text.embeds.gather(1, place)], dim=1)

@@ -39,19 +39,21 @@ class Reduction:
 class VisualReducer(nn.Module, ABC):
     """Turns tower features into the tokens of the language model.
 
-    `key_prefixes`: where its parameters lie in the public state dict -> attribute of this module.
+    `key_prefixes`: where its parameters lie in the public state dict -> attribute of this module. `needs_text`: whether
+    `fuse` does anything; without, text embeddings enter the language model as they are.
     """
 
     key_prefixes: ClassVar[Mapping[str, str]] = {"model.mm_projector.": "projector."}
     request: FeatureRequest
+    needs_text: bool = False
 
     @abstractmethod
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
         """Features of m*parts pictures (parts of one image stand together) -> m encoded images."""
 
-    @abstractmethod
     def fuse(self, encoded: Encoded, text: TextContext) -> Reduction:
-        """One encoded image a row of text. Must not look across rows."""
+        """One encoded image a row of text. Must not look across rows; visual tokens must not depend on the text."""
+        return Reduction(encoded.tokens, text.embeds)
 
     @abstractmethod
     def token_count(self, grid: int) -> int | None:

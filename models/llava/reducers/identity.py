@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from models.llava.config import LlavaConfig
-from models.llava.prefusion import TextContext
 from models.llava.projector import build_projector
-from models.llava.reducers import Encoded, Reduction, VisualReducer
+from models.llava.reducers import Encoded, VisualReducer
 from models.llava.tower import FeatureRequest, VisualFeatures
 
 
@@ -20,9 +19,6 @@ class Identity(VisualReducer):
 
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
         return Encoded(self.projector(features.only()).unflatten(0, (-1, parts)).flatten(1, 2))
-
-    def fuse(self, encoded: Encoded, text: TextContext) -> Reduction:
-        return Reduction(encoded.tokens, text.embeds)
 
     def token_count(self, grid: int) -> int:
         return grid * grid + self._keep_class

@@ -38,6 +38,7 @@ class LlavaMini(VisualReducer):
         self.projector = build_projector(config.projector, config.vision_width, config.llama["hidden_size"])
         self.compressor = Compression(config.compressor_size, config.vision_width)
         self.prefusion = PreFusion(config.llama_config(), config.prefusion_layers)
+        self.needs_text = config.prefusion_layers > 0
 
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
         images = features.only().unflatten(0, (-1, parts))

@@ -63,7 +63,7 @@ def test_compression_and_projection_are_the_released_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", case_names("mid.prefusion_input"))
 def test_prefusion_sees_the_released_sequence(name: str) -> None:
-    """Hidden positions take no part, so ours are left out: the others have the same content, position and neighbours."""
+    """Hidden positions take no part and ours leaves them out; the others have the same content, place, neighbours."""
     golden, reducer = case(name), _reducer(case(name))
     layers = reducer.prefusion.layers
     for call, (rows, pixels) in enumerate(golden.calls()):
@@ -150,9 +150,8 @@ def test_greedy_tokens_logits_and_positions_are_the_released_ones(name: str) -> 
         own = made.positions[0][row if len(made.positions[0]) > 1 else 0]
         assert own[-int(mask.sum()) :].tolist() == prefill[row][mask].tolist()
         steps = [int(step[row, 0]) for step in golden.tensors["gen.decode_position_ids"]]
-        assert [int(step[row, 0]) for step in made.positions[1:]][: len(expected[row]) - 1] == steps[
-            : len(expected[row]) - 1
-        ]
+        taken = [int(step[row, 0]) for step in made.positions[1:]]
+        assert taken[: len(expected[row]) - 1] == steps[: len(expected[row]) - 1]
 
 
 def _until(row: list[int], end: int) -> list[int]:
