@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from harness.data.sources import DataSource, hub_rows, load_json, load_jsonl, require
-
+from harness.data.sources import DataSource, TableBytes, hub_rows, load_json, load_jsonl, require
 from harness.scoring.choice import option_letters
 from harness.scoring.statistics import MeanOf, Statistic, point
 from harness.task import HubDataset, Task, TaskCard
@@ -98,7 +97,9 @@ def _from_folder(source: DataSource) -> Iterator[Sample]:
 
 def _from_hub(dataset: HubDataset, source: DataSource) -> Iterator[Sample]:
     rows = hub_rows(dataset, None, source)
-    yield from rows
+    for index, row in enumerate(rows.remove_columns("image")):
+        name = str(row["question_id"])
+        yield _sample(name, Image(f"seed_bench/{row['data_id']}", TableBytes(rows, index)), row)
 
 
 def _sample(name: str, image: Image, row: Mapping[str, Json] | None) -> Sample:

@@ -64,7 +64,10 @@ def hub_rows(dataset: _HubDataset, config: str | None, source: _Source) -> Datas
 
 @dataclass(frozen=True, slots=True, init=False)
 class TableBytes:
-    """The encoded bytes of one row's medium, read when asked for. Small: it carries file names, not bytes."""
+    """The encoded bytes of one row's medium, read when asked for. Small: it carries file names, not bytes.
+
+    Where a row lists several pictures, it is the middle one: the frame that LLaVA shows of a video as one picture.
+    """
 
     files: tuple[str, ...]
     row: int
@@ -76,11 +79,11 @@ class TableBytes:
         object.__setattr__(self, "files", files)
         object.__setattr__(self, "row", row)
         object.__setattr__(self, "column", column)
-        object.__setattr__(self, "held", None if files else _bytes_of(rows[row][column], f"row {row}"))
+        object.__setattr__(self, "held", None if files else _bytes_at(rows, row, column, f"row {row}"))
 
     def read(self) -> bytes:
         """Raises MediaError when the row holds no bytes."""
-        return self.held if self.held is not None else _bytes_of(_opened(self.files)[self.row][self.column], str(self))
+        return self.held if self.held is not None else _bytes_at(_opened(self.files), self.row, self.column, str(self))
 
     def __str__(self) -> str:
         return f"{Path(self.files[0]).name if self.files else 'table'} row {self.row}"
@@ -91,14 +94,14 @@ def _opened(files: tuple[str, ...]) -> Dataset:
     """Arrow files as one memory-mapped table, opened once in each process."""
     import datasets
 
-    table = datasets.concatenate_datasets([datasets.Dataset.from_file(name) for name in files])
-    for name, feature in table.features.items():
-        if isinstance(feature, datasets.Image | datasets.Video):
-            table = table.cast_column(name, type(feature)(decode=False))
-    return table
+    return datasets.concatenate_datasets([datasets.Dataset.from_file(name) for name in files])
 
 
-def _bytes_of(cell: Any, where: str) -> bytes:
+def _bytes_at(table: Dataset, row: int, column: str, where: str) -> bytes:
+    """In Arrow's own format, which decodes nothing."""
+    cell: Any = table.with_format("arrow")[row][column][0].as_py()
+    if isinstance(cell, list):
+        cell = cell[(len(cell) - 1) // 2] if cell else None
     content = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(content, bytes):
         raise MediaError("no bytes in table", where)

@@ -55,7 +55,8 @@ class AllRight:
 
     def value(self, sums: Floats) -> Floats:
         won, counted = sums[..., 0], sums[..., 1]
-        return 100.0 * np.divide(won, counted, out=np.full(won.shape, np.nan), where=np.asarray(counted > 0))
+        share: Floats = np.divide(won, counted, out=np.full(won.shape, np.nan), where=np.asarray(counted > 0))
+        return 100.0 * share
 
     def bounds(self, sample: Sample) -> tuple[Floats, Floats]:
         return np.array([0.0, 1.0]), np.array([1.0, 1.0])
