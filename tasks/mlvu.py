@@ -118,7 +118,7 @@ def _from_folder(source: DataSource) -> Iterator[Sample]:
 
 
 def _from_hub(dataset: HubDataset, source: DataSource) -> Iterator[Sample]:
-    """Rows with the options in the question's text; kept as `hub_text`, which lmms-eval shows as it stands."""
+    """Options stand in the question's text (kept as `hub_text`, which lmms-eval shows as it is) or in a column."""
     rows, folder = hub_rows(dataset, None, source), hub_videos(dataset, source)
     files = _by_name(folder)
     for index, row in enumerate(rows):
@@ -129,9 +129,10 @@ def _from_hub(dataset: HubDataset, source: DataSource) -> Iterator[Sample]:
                 f"Use a revision with the seven dev tasks."
             )
         question, choices = split_options(row["question"])
+        meta = {"task": task, **({"hub_text": row["question"]} if choices else {})}
         name = row["video_name"]
         video = Video(name, files.get(name, folder / name)) if name else None
-        meta = {"task": task, "hub_text": row["question"]}
+        choices = choices or tuple(row.get("candidates") or ())
         yield _sample(f"{FILES[task]}/row{index}", question, video, row["answer"].strip(), choices, meta)
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from harness.data.sources import DataSource
 from harness.errors import NotAvailable
 from harness.scoring.statistics import point
-from harness.types import Missing, Response, Sample, Scored
+from harness.types import Missing, Response, Sample, Scored, Source
 from tasks.gqa import Gqa
 from tests.support.golden import PROJECT, golden_path
+from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.tasks import score_text, score_texts
 
 GQA = Gqa()
@@ -184,6 +185,29 @@ def test_questions_without_annotation_are_named_and_counted(tmp_path: Path) -> N
 def test_an_absent_folder_says_which_files_are_missing(tmp_path: Path) -> None:
     with pytest.raises(NotAvailable, match=r"llava_gqa_testdev_balanced\.jsonl"):
         GQA.samples(DataSource("folder", tmp_path))
+
+
+def test_the_hub_set_joins_questions_and_pictures_without_reading_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_caches_in(tmp_path, monkeypatch)
+    questions = [
+        {"id": key, **annotation(imageId=image, isBalanced=balanced)}
+        for key, image, balanced in (("7", "n2", True), ("8", "n1", True), ("9", "n2", False), ("10", "lost", True))
+    ]
+    pictures = [{"id": image, "image": {"bytes": f"picture {image}".encode(), "path": None}} for image in ("n1", "n2")]
+    configs = dict(zip(GQA.card.hub.configs, (questions, pictures), strict=True))
+    write_dataset(tmp_path / "set", GQA.card.hub.split, configs, image="image")
+
+    samples = GQA.samples(DataSource("hub", repo=str(tmp_path / "set")))
+    assert [sample.id for sample in samples] == ["7", "8", "10"]
+    assert [sample.media and sample.media.id for sample in samples] == ["n2", "n1", None]
+    assert samples[2].broken == "the question names no image"
+    source = samples[0].media.source if samples[0].media else None
+    assert isinstance(source, Source)
+    assert source.read() == b"picture n2"
+    folder = GQA.samples(official_folder(tmp_path, {"7": annotation()}))
+    assert samples[0].meta == folder[0].meta
 
 
 SAMPLE = Sample(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from harness.scoring.statistics import point
 from harness.types import Response, Sample, Score, Scored, Video
 from tasks.mlvu import FILES, Mlvu
 from tests.support.golden import PROJECT, golden_path
+from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.tasks import score_text, score_texts
 
 MLVU = Mlvu()
@@ -195,6 +198,49 @@ def test_prompts_by_preset() -> None:
     assert lmms.text == f"What is it?\n{options}\nOnly give the best option.\nBest option: ("
     assert [one.max_new_tokens for one in (llava_mini, own, lmms)] == [1024, 1024, 16]
     assert {(one.frames.fps, one.frames.max_frames) for one in (llava_mini, own, lmms)} == {(1.0, 1000)}
+
+
+@pytest.fixture
+def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    keep_caches_in(tmp_path, monkeypatch)
+    return tmp_path / "set"
+
+
+def hub_source(folder: Path, *rows: dict[str, Any]) -> DataSource:
+    write_dataset(folder, MLVU.card.hub.split, {"mlvu": rows})
+    return DataSource("hub", repo=str(folder))
+
+
+def test_the_hub_set_reads_options_out_of_the_question(hub_folder: Path) -> None:
+    text = "What is it?\n(A) cat\n(B) dog\n(C) cow\n(D) hen"
+    row = {"video_name": "a.mp4", "question": text, "answer": "B", "task_type": "findNeedle"}
+    source = hub_source(hub_folder, row, {**row, "video_name": "b.mp4", "task_type": "count"})
+    with zipfile.ZipFile(hub_folder / "video_part_1.zip", "w") as archive:
+        archive.writestr("deep/inside/a.mp4", b"video a")
+
+    first, second = MLVU.samples(source)
+    assert (first.question, first.choices, first.answer) == ("What is it?", ("cat", "dog", "cow", "hen"), "B")
+    assert (first.meta["task"], second.meta["task"]) == ("needle", "count")
+    assert isinstance(first.media, Video)
+    assert first.media.source.read_bytes() == b"video a"
+    assert isinstance(second.media, Video)
+    assert not second.media.source.exists()
+    assert MLVU.request(first, "lmms-eval").text == f"{text}\nOnly give the best option.\nBest option: ("
+    assert MLVU.request(first, "llava-mini").text == MLVU.request(a_sample(), "llava-mini").text
+
+
+def test_the_hub_set_may_hold_options_in_a_column_or_nowhere(hub_folder: Path) -> None:
+    row = {"video_name": "a.mp4", "question": "What is it?", "answer": "B", "task_type": "count"}
+    rows = ({**row, "candidates": ["cat", "dog", "cow", "hen"]}, {**row, "candidates": []})
+    listed, none = MLVU.samples(hub_source(hub_folder, *rows))
+    assert MLVU.request(listed, "lmms-eval") == replace(MLVU.request(a_sample(), "lmms-eval"), sample_id=listed.id)
+    assert none.broken == "the item has no options"
+
+
+def test_an_unknown_task_on_the_hub_is_named(hub_folder: Path) -> None:
+    row = {"video_name": "a.mp4", "question": "q", "answer": "B", "task_type": "sportsQA"}
+    with pytest.raises(NotAvailable, match="unknown task_type 'sportsQA'"):
+        MLVU.samples(hub_source(hub_folder, row))
 
 
 @given(st.text(), st.sampled_from("ABCD@"), st.integers(0, 6))
