@@ -75,6 +75,3 @@ class Model(ABC):
         Must not depend on which groups or questions stand in one call. Raises MediaError from a group's chunks before
         any response of that group, torch.OutOfMemoryError (the engine tries smaller calls) and nothing else.
         """
-
-    def close(self) -> None:
-        """Frees what the model holds."""

@@ -1,4 +1,4 @@
-"""The contract of a benchmark. A task names no model; a file in `tasks/` implements it and is listed in `tasks/__init__.py`."""
+"""The contract of a benchmark. A task names no model; `tasks/` implements it, one file each."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class TaskCard:
 class Task(ABC):
     """A benchmark: reads samples, asks, scores, aggregates. Holds no state of a run.
 
-    `headline` says how the one ranked number follows from the scores; the engine derives value, interval and the best and
-    worst it could be. `breakdown` and `variants` are further numbers from the same responses.
+    `headline` says how the one ranked number follows from the scores; the engine derives value, interval and the best
+    and worst it could be. `breakdown` and `variants` are further numbers from the same responses.
     """
 
     card: ClassVar[TaskCard]

@@ -42,6 +42,9 @@ class DecordReader:
         """RGB frames at ascending indices."""
         for index in indices:
             try:
-                yield self._reader[index].asnumpy()
+                picture = self._reader[index].asnumpy()
             except self._errors as error:
                 raise MediaError("corrupt video", f"{self._path}: {str(error).splitlines()[0]}") from error
+            if picture.shape[2] != 3:  # rows of rotated frames with odd widths keep their padding
+                raise MediaError("decord garbles this video", f"{self._path}: use --video-reader pyav")
+            yield picture

@@ -155,13 +155,13 @@ class PreparePool:
                 if shared.cancelled:
                     process.stop()
                     return
-        except (EOFError, OSError):
-            code = process.stop()
-            shared.put(MediaError("decoder died", f"{media.source}: exit code {code}"))
         except TimeoutError:
             process.stop()
             reason = "cancelled" if self._closed.is_set() else "timed out"
             shared.put(MediaError(reason, f"{media.source}: nothing in {self._timeout_s:g} s"))
+        except (EOFError, OSError):
+            code = process.stop()
+            shared.put(MediaError("decoder died", f"{media.source}: exit code {code}"))
 
 
 class _Process:

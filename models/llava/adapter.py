@@ -42,10 +42,6 @@ class LlavaAdapter(Model):
         self._preparer, self._stop = preparer, stop
         parameter = model.lm.lm_head.weight
         self._device, self._dtype = parameter.device, parameter.dtype
-        processor = preparer.processor
-        self._mean, self._std = (
-            torch.tensor(values, device=self._device).view(1, 1, 3, 1, 1) for values in (processor.mean, processor.std)
-        )
 
     def preparer(self) -> LlavaPreparer:
         return self._preparer
@@ -79,10 +75,10 @@ class LlavaAdapter(Model):
                 waiting.append(torch.from_numpy(chunk))
                 owners += [index] * len(chunk)
                 if len(owners) >= FRAMES_AT_ONCE:
-                    fusion.add(self._normalised(torch.cat(waiting)), owners)
+                    fusion.add(self.model.tower.normalise(torch.cat(waiting), self._dtype), owners)
                     waiting, owners = [], []
         if owners:
-            fusion.add(self._normalised(torch.cat(waiting)), owners)
+            fusion.add(self.model.tower.normalise(torch.cat(waiting), self._dtype), owners)
         return ids, fusion
 
     def _answers(
@@ -115,11 +111,3 @@ class LlavaAdapter(Model):
             for request in ready.group.requests
         ]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING).to(self._device)
-
-    def _normalised(self, pictures: Tensor) -> Tensor:
-        """uint8 [m, P, S, S, 3] -> [m, P, 3, S, S] in the model's dtype."""
-        pixels = pictures.to(self._device).permute(0, 1, 4, 2, 3).float() / 255
-        return ((pixels - self._mean) / self._std).to(self._dtype)
-
-    def close(self) -> None:
-        del self.model
