@@ -53,11 +53,12 @@ def read_table(path: Path) -> list[Row]:
     """All rows in file order. Memory: the text columns; one row's picture at a time while the file is scanned.
 
     Missing values are pandas' defaults ("None", "nan", "N/A", empty and so on), since LLaVA reads the file with them.
-    Rows with equal pictures share an image id. Raises NotAvailable for a file without the expected columns.
+    Rows with equal pictures share an image. Raises NotAvailable for a file without the expected columns.
     """
     import pandas
 
     without_images, images = io.BytesIO(), []
+    known: dict[str, Image] = {}
     with path.open("rb") as file:
         records = _records(file)
         _, header = next(records, (0, b""))
@@ -73,7 +74,8 @@ def read_table(path: Path) -> list[Row]:
             start, end = _span(record, place)
             without_images.write(record[:start] + record[end:])
             digest = hashlib.sha256(record[start:end]).hexdigest()[:16]
-            images.append(Image(f"mmbench {digest}", Base64Span(path, offset + start, end - start)))
+            image = Image(f"mmbench {digest}", Base64Span(path, offset + start, end - start))
+            images.append(known.setdefault(digest, image))
     without_images.seek(0)
     table = pandas.read_csv(without_images, sep="\t", dtype=str).astype(object)
     fields = table.where(table.notna(), None).drop(columns=_IMAGE).to_dict("records")

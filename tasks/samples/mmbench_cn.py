@@ -19,7 +19,7 @@ _NAMES = {
 _QUESTIONS = {
     r"What color is the (\w+)\?": "{0}是什么颜色？",
     r"What shape is the (\w+) object\?": "{0}的物体是什么形状？",
-    r"How many (\w+?)(?:e?s) are there\?": "有几个{0}？",
+    r"How many (\w+) are there\?": "有几个{0}？",
     r"Is there an? ([\w ]+)\?": "有{0}吗？",
     r"Is the ([\w ]+) (?:left or right of|above or below) the ([\w ]+)\?": "{0}在{1}的哪一边？",
     r"Is the ([\w ]+) larger or smaller than the ([\w ]+)\?": "{0}比{1}更大还是更小？",
@@ -37,5 +37,11 @@ def in_chinese(text: str) -> str:
     """A scene's question or answer in Chinese; numbers and printed words stay as they are."""
     for english, chinese in _QUESTIONS.items():
         if found := re.fullmatch(english, text):
-            return chinese.format(*("".join(_NAMES[word] for word in part.split()) for part in found.groups()))
+            return chinese.format(*("".join(map(_name, part.split())) for part in found.groups()))
     return _NAMES.get(text, text)
+
+
+def _name(word: str) -> str:
+    """Of a word in either number: "star", "stars", "crosses"."""
+    forms = (word, word.removesuffix("s"), word.removesuffix("es"))
+    return next(_NAMES[form] for form in forms if form in _NAMES)
