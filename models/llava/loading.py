@@ -31,9 +31,9 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
 
     from models.llava.adapter import VERSION, LlavaAdapter
     from models.llava.checkpoint import load as load_model
-    from models.llava.checkpoint import locate, locate_tower, weight_files
     from models.llava.config import read_config
-    from models.llava.preprocess import LlavaPreparer, read_processor
+    from models.llava.files import locate, locate_tower, weight_files
+    from models.llava.preprocess import LlavaPreparer
 
     weights = checkpoint or preset.weights_location()
     if weights is None:
@@ -48,15 +48,14 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     folder = locate(weights)
     config = read_config(folder)
     tower = locate_tower(config, folder)
-    processor = read_processor(tower)
     tokenizer = _tokenizer(folder)
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE))
-    files = (*weight_files(folder), *sorted(tower.glob("*.safetensors")), *_identity_files(folder, tower))
+    files = (*weight_files(folder), *weight_files(tower), *_identity_files(folder, tower))
     return LlavaAdapter(
         model,
         tokenizer,
         conversation(preset.conversation),
-        LlavaPreparer(processor, config.resolution_ratio, config.pad_to_square, reader),
+        LlavaPreparer(model.tower.processor, config.resolution_ratio, config.pad_to_square, reader),
         ModelCard(
             name=preset.name,
             digest=_digest(files),

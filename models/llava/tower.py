@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionModel
 
+from models.llava.processor import Processor
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureRequest:
@@ -37,12 +39,23 @@ class VisualFeatures:
 
 
 class ClipTower(nn.Module):
-    """transformers' CLIPVisionModel, frozen: runs in its own dtype, without gradient, as the released code does."""
+    """transformers' CLIPVisionModel, frozen: runs in its own dtype, without gradient, as the released code does.
 
-    def __init__(self, clip: CLIPVisionModel) -> None:
+    `processor` None: CLIP's own for the tower's picture size.
+    """
+
+    def __init__(self, clip: CLIPVisionModel, processor: Processor | None = None) -> None:
         super().__init__()
         self.clip = clip
+        self.processor = processor or Processor(clip.config.image_size, clip.config.image_size)
         self.requires_grad_(False)
+
+    def normalise(self, pictures: Tensor, dtype: torch.dtype) -> Tensor:
+        """uint8 [.., S, S, 3] of a preparer -> pixels [.., 3, S, S] on the tower's device."""
+        device = self.clip.embeddings.class_embedding.device
+        mean, std = (torch.tensor(values, device=device) for values in (self.processor.mean, self.processor.std))
+        pixels = (pictures.to(device).float() / 255 - mean) / std
+        return pixels.movedim(-1, -3).contiguous().to(dtype)
 
     @property
     def grid(self) -> int:
