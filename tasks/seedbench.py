@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from harness.data.sources import DataSource, TableBytes, hub_rows, load_json, load_jsonl, require
@@ -11,10 +12,12 @@ from harness.scoring.statistics import MeanOf, Statistic, point
 from harness.task import HubDataset, Task, TaskCard
 from harness.types import Image, Json, Request, Response, Sample, Score, Scored
 from tasks.breakdown import percent_by
+from tasks.seedbench_frame import VideoFrame
 from tasks.wording import LETTER_ANSWER, lettered
 
 QUESTIONS = "seed_bench/llava-seed-bench.jsonl"
 ANNOTATIONS = "seed_bench/SEED-Bench.json"
+VIDEOS = "seed_bench/SEED-Bench-video"
 
 TYPES = {
     "Scene Understanding": 1,
@@ -34,8 +37,8 @@ TYPES = {
 
 
 class SeedBench(Task):
-    """Groups are images, or the one frame of a video. Frames are read where LLaVA's instructions put them; those not
-    extracted are Missing. Which version of the question file was used shows in the number of samples."""
+    """Groups are images, or the one frame of a video: the picture LLaVA's instructions extract, else taken from the video,
+    else Missing. Which version of the question file was used shows in the number of samples."""
 
     card: ClassVar[TaskCard] = TaskCard(
         name="seedbench",
@@ -46,7 +49,7 @@ class SeedBench(Task):
         full_size=19242,
         hub=HubDataset("lmms-lab/SEED-Bench", "test"),
         folder=f"{QUESTIONS}\n{ANNOTATIONS}\nseed_bench/SEED-Bench-image/<data_id>\n"
-        "seed_bench/SEED-Bench-video-image/<type>_<question_id>.png",
+        f"seed_bench/SEED-Bench-video-image/<type>_<question_id>.png, or the videos: {VIDEOS}/<data_id>",
         paper={"llava-mini": 63.0, "llava-mini-7b": 58.5, "llava-mini-hd": 60.2, "llava-v1.5-7b": 58.6},
         notes="The paper's column is the total over 14,233 image and 5,009 video questions. The current json and the "
         "hub hold 3,757 video questions (17,990 in all); the file of 19,242 lies in the git history of the dataset. "
@@ -91,8 +94,19 @@ def _from_folder(source: DataSource) -> Iterator[Sample]:
     annotations = {str(row["question_id"]): row for row in load_json(root / ANNOTATIONS)["questions"]}
     for line in load_jsonl(root / QUESTIONS):
         name, file = str(line["question_id"]), line["image"]
-        image = Image(f"seed_bench/{file}", root / "seed_bench" / file)
-        yield _sample(name, image, annotations.get(name))
+        row = annotations.get(name)
+        yield _sample(name, Image(f"seed_bench/{file}", _picture(root, file, row)), row)
+
+
+def _picture(root: Path, file: str, row: Mapping[str, Json] | None) -> Path | VideoFrame:
+    """LLaVA's extracted frame, or the video itself where only that is there."""
+    picture = root / "seed_bench" / file
+    if row is None or row["data_type"] != "video" or picture.exists():
+        return picture
+    video, segment = root / VIDEOS / row["data_id"], row.get("segment")
+    if not video.exists():
+        return picture
+    return VideoFrame(video, int(row["question_type_id"]), (segment[0], segment[1]) if segment else None)
 
 
 def _from_hub(dataset: HubDataset, source: DataSource) -> Iterator[Sample]:
