@@ -37,8 +37,8 @@ TYPES = {
 
 
 class SeedBench(Task):
-    """Groups are images, or the one frame of a video: the picture LLaVA's instructions extract, else taken from the video,
-    else Missing. Which version of the question file was used shows in the number of samples."""
+    """Groups are images, or the one frame of a video: LLaVA's extracted picture, else taken from the video, else
+    Missing. Which version of the question file was used shows in the number of samples."""
 
     card: ClassVar[TaskCard] = TaskCard(
         name="seedbench",

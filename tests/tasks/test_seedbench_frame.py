@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,27 +14,12 @@ from harness.types import Image
 from tasks.seedbench import SeedBench
 from tasks.seedbench_frame import VideoFrame, frame_index
 from tests.support.folders import write_json, write_jsonl
-
-
-def clip(path: Path, frames: int, fps: int) -> Path:
-    """Frame k is a grey of 10 + 5 k."""
-    import av
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "5", "threads": "1"})
-        stream.width = stream.height = 32
-        stream.pix_fmt = "yuv420p"
-        for number in range(frames):
-            grey = np.full((32, 32, 3), 10 + 5 * number, dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey)))
-        container.mux(stream.encode(None))
-    return path
+from tests.support.media import GREY_FIRST, GREY_STEP, write_video
 
 
 def shown(source: VideoFrame) -> int:
     with Pillow.open(io.BytesIO(source.read())) as picture:
-        return round((float(np.asarray(picture).mean()) - 10) / 5)
+        return round((picture.getpixel((60, 40))[0] - GREY_FIRST) / GREY_STEP)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +38,7 @@ def test_the_frame_shown_is_the_middle_of_what_is_asked_about(
     tmp_path: Path, question_type: int, segment: tuple[float, float] | None, index: int
 ) -> None:
     assert frame_index(question_type, 30, 10.0, segment) == index
-    assert shown(VideoFrame(clip(tmp_path / "v.mp4", 30, 10), question_type, segment)) == index
+    assert shown(VideoFrame(write_video(tmp_path / "v.mp4", 30, 10), question_type, segment)) == index
 
 
 @given(
@@ -81,7 +65,8 @@ def test_an_extracted_frame_is_preferred_to_the_video(tmp_path: Path) -> None:
         return sample.media
 
     assert media().source == root / file
-    video = clip(root / "SEED-Bench-video" / "task10" / "v.mp4", 4, 2)
+    (root / "SEED-Bench-video" / "task10").mkdir(parents=True)
+    video = write_video(root / "SEED-Bench-video" / "task10" / "v.mp4", 4)
     assert media().source == VideoFrame(video, 10, None)
     (root / file).parent.mkdir()
     Pillow.new("RGB", (4, 4)).save(root / file)
