@@ -16,10 +16,11 @@ from harness.scoring.statistics import clustered_bootstrap, point, worst_and_bes
 from harness.types import Response, Sample, Score, Scored
 from tasks.pope import CATEGORIES, Pope, says_no_or_yes
 from tests.support.folders import write_jsonl
-from tests.support.golden import golden_path
+from tests.support.golden import PROJECT, golden_path
 from tests.support.tasks import score_text, score_texts
 
 POPE = Pope()
+REAL = PROJECT.parent / "shared" / "real"
 TEXTS = st.one_of(st.text(), st.sampled_from(["Yes", "No", "no.", "not", "NO", "Yes, No", ". No", "\nNo"]))
 
 
@@ -218,3 +219,14 @@ def test_order_does_not_matter(answers: list[tuple[str, str, str]], rng: random.
     shuffled = rng.sample(run, len(run))
     assert point(POPE.headline, shuffled) == point(POPE.headline, run)
     assert POPE.breakdown(shuffled) == POPE.breakdown(run)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real media beside the project are not redistributed")
+def test_the_real_folder_is_read_whole() -> None:
+    samples = POPE.samples(DataSource("folder", REAL))
+    lines = (REAL / "pope" / "llava_pope_test.jsonl").read_text().splitlines()
+    assert [POPE.request(one, "llava").text for one in samples] == [json.loads(line)["text"] for line in lines]
+    assert all(one.media and not one.broken and Path(str(one.media.source)).is_file() for one in samples)
+    run = score_texts(POPE, samples, [one.answer.capitalize() for one in samples])
+    assert point(POPE.headline, run) == 100.0
+    assert set(POPE.breakdown(run)) == set(CATEGORIES)
