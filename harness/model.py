@@ -6,24 +6,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.types import FramePolicy, Group, Json, Media, Response
-
-Chunk: TypeAlias = NDArray[np.uint8]
-"""A run of prepared pictures or frames, time first; the further axes are the adapter's own."""
-
-
-class Preparer(Protocol):
-    """Turns a medium into chunks, on the CPU, in a worker process: small, picklable, quick to import (no torch).
-
-    Lazy: frames of a long video are yielded a chunk at a time and never stand in memory together. Raises MediaError.
-    """
-
-    def __call__(self, media: Media, frames: FramePolicy) -> Iterator[Chunk]: ...
+from harness.media.chunks import Chunk, Preparer
+from harness.types import Group, Json, Response
 
 
 @dataclass(frozen=True, slots=True)

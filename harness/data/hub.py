@@ -53,6 +53,7 @@ def hub_rows(dataset: _HubDataset, config: str | None, source: _Source) -> Datas
             config,
             split=dataset.split,
             revision=None if local else revision,
+            cache_dir=_cache_of(Path(repo).expanduser()) if local else None,
         )
     except Exception as error:  # the hub's clients raise a dozen kinds, with one remedy
         raise _unreachable(repo, revision, error) from error
@@ -60,6 +61,14 @@ def hub_rows(dataset: _HubDataset, config: str | None, source: _Source) -> Datas
         if isinstance(feature, datasets.Image | datasets.Video):
             rows = rows.cast_column(name, type(feature)(decode=False))
     return rows
+
+
+def _cache_of(folder: Path) -> str:
+    """A cache of its own for each state of a local folder: `datasets` keys local folders by name alone."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    state = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    key = hashlib.sha256(f"{folder.resolve()} {state}".encode()).hexdigest()[:16]
+    return str(cache_home() / "tables" / key)
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -15,18 +15,16 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import MediaError
+from harness.media.chunks import Chunk, Preparer
 from harness.types import FramePolicy, Media
-
-if TYPE_CHECKING:
-    from harness.model import Chunk, Preparer
 
 DONE = None
 
 
-class ChunkStream(Iterator["Chunk"]):
+class ChunkStream(Iterator[Chunk]):
     """The chunks of one medium, in order, once. Iterating raises MediaError; dropping the stream cancels the work."""
 
     def __init__(self, pool: PreparePool, shared: _Shared) -> None:
