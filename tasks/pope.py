@@ -59,7 +59,7 @@ class F1:
         tp, fp, fn = cells[..., 0], cells[..., 1], cells[..., 3]
         f1 = np.divide(2 * tp, 2 * tp + fp + fn, out=np.zeros_like(tp), where=np.asarray(tp > 0))
         asked = (cells.sum(axis=-1) > 0).sum(axis=-1)
-        mean = np.divide(f1.sum(axis=-1), asked, out=np.full(asked.shape, np.nan), where=np.asarray(asked > 0))
+        mean: Floats = np.divide(f1.sum(axis=-1), asked, out=np.full(asked.shape, np.nan), where=np.asarray(asked > 0))
         return 100.0 * mean
 
     def bounds(self, sample: Sample) -> tuple[Floats, Floats]:

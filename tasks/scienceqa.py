@@ -70,7 +70,8 @@ class ImageAccuracy:
 
     def value(self, sums: Floats) -> Floats:
         right, asked = sums[..., 0], sums[..., 1]
-        return 100.0 * np.divide(right, asked, out=np.full(right.shape, np.nan), where=np.asarray(asked > 0))
+        share: Floats = np.divide(right, asked, out=np.full(right.shape, np.nan), where=np.asarray(asked > 0))
+        return 100.0 * share
 
     def bounds(self, sample: Sample) -> tuple[Floats, Floats]:
         return self._at(sample, 0.0), self._at(sample, 1.0)

@@ -71,5 +71,5 @@ def _row(
     category, level_2 = _CATEGORIES[question.kind]
     shown = [say(text) for text in texts] + [""] * (len(LETTERS) - len(texts))
     answer = LETTERS[texts.index(question.answer)]
-    asked = (number + 1 + turn * ROTATION, say(question.text), hint, *shown, answer)
-    return [*asked, category, image, "scenes", level_2, "", "dev"]
+    index = number + 1 + turn * ROTATION
+    return [index, say(question.text), hint, *shown, answer, category, image, "scenes", level_2, "", "dev"]

@@ -33,7 +33,8 @@ def write(folder: Path, seed: int) -> None:
     common = Counter(thing.shape for scene in scenes for thing in scene.things)
     questions: list[dict[str, Any]] = []
     for category in CATEGORIES:
-        rng, labels = scene_rng("sample pope", category, seed), []
+        rng = scene_rng("sample pope", category, seed)
+        labels: list[dict[str, Any]] = []
         for scene, name in zip(scenes, names, strict=True):
             for label, thing in zip(("yes", "no"), _things(scene, category, common, rng), strict=True):
                 text = f"Is there {with_article(thing)} in the image?"
