@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPVisionModel, LlamaForCausalLM
 from transformers.modeling_utils import load_state_dict
 
@@ -79,7 +79,7 @@ def _fill(model: LlavaModel, folder: Path, dtype: torch.dtype, device: str) -> N
     extra: list[str] = []
     wrong: list[str] = []
     for path in weight_files(folder):
-        for key, tensor in load_state_dict(path).items():
+        for key, tensor in _tensors(path).items():
             name = _inner(key, model.reducer)
             if _ignored(key):
                 continue
@@ -91,7 +91,8 @@ def _fill(model: LlavaModel, folder: Path, dtype: torch.dtype, device: str) -> N
                 wrong.append(f"{key} {[*tensor.shape]} for {[*wanted[name].shape]}")
                 continue
             owner, _, attribute = name.rpartition(".")
-            setattr(model.get_submodule(owner), attribute, nn.Parameter(tensor.to(device, dtype)))
+            # Copied, since a view of the mapped file keeps its odd alignment, which changes the last bits of products.
+            setattr(model.get_submodule(owner), attribute, nn.Parameter(tensor.to(device, dtype, copy=True)))
     missing = sorted(_public(name, model.reducer) for name in set(wanted) - given)
     if missing or extra or wrong:
         found = [_listed(word, keys) for word, keys in (("missing", missing), ("extra", sorted(extra))) if keys]
@@ -102,6 +103,15 @@ def _fill(model: LlavaModel, folder: Path, dtype: torch.dtype, device: str) -> N
         )
     model.lm.tie_weights()
     _renew_buffers(model)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_state_dict(path)  # of a pickle: tensors or nothing
+    except Exception as error:  # the readers of the two formats raise a dozen kinds
+        raise CheckpointError(
+            f"{path}: cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}). Download it again."
+        ) from error
 
 
 def _ignored(key: str) -> bool:

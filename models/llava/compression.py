@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-HEADS = 8
+from models.llava.config import HEADS
 
 
 def sincos_positions(width: int, side: int) -> Tensor:

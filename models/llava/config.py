@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +24,29 @@ _LLAMA_FIELDS = (
     "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_scaling", "attention_bias", "mlp_bias",
     "bos_token_id", "eos_token_id", "pad_token_id", "tie_word_embeddings", "initializer_range", "head_dim",
 )  # fmt: skip
+_NEEDED = {
+    "mm_vision_tower": str,
+    "mm_hidden_size": int,
+    "hidden_size": int,
+    "intermediate_size": int,
+    "num_hidden_layers": int,
+    "num_attention_heads": int,
+    "vocab_size": int,
+}
+_ALLOWED: Mapping[str, Callable[[Any], bool]] = {
+    "compressor_size": lambda size: isinstance(size, int) and size > 0,
+    "prefusion_layer_num": lambda layers: isinstance(layers, int) and layers >= 0,
+    "resolution_ratio": lambda n: isinstance(n, int) and n > 0,
+    "mm_vision_select_layer": lambda layer: isinstance(layer, int),
+    "mm_vision_select_feature": lambda feature: feature in ("patch", "cls_patch"),
+    "tokenizer_padding_side": lambda side: side in ("left", "right"),
+    "tokenizer_model_max_length": lambda length: isinstance(length, int) and length > 0,
+    "image_aspect_ratio": lambda kind: not str(kind).startswith("anyres"),
+    "mm_use_im_start_end": lambda on: not on,
+    "s2": lambda on: not on,
+}
+HEADS = 8
+"""Of the compressor, whatever its width."""
 _PROJECTOR = re.compile(r"linear|identity|mlp\d+x_gelu")
 
 
@@ -65,31 +88,14 @@ class LlavaConfig:
 
 def parse_config(raw: Mapping[str, Any], where: str) -> LlavaConfig:
     """Reads a config; `where` names the file. Raises CheckpointError for a family or setting we do not have."""
-    family = raw.get("model_type")
-    if family not in FAMILIES:
-        raise CheckpointError(
-            f"{where}: model_type is {family!r}; this adapter reads {', '.join(FAMILIES)}. "
-            "Choose the preset of that model."
-        )
-    for key in ("mm_vision_tower", "mm_hidden_size", "hidden_size", "num_hidden_layers", "vocab_size"):
-        if raw.get(key) is None:
-            raise CheckpointError(f"{where}: '{key}' is missing, so this is no checkpoint of a LLaVA-family model.")
-    projector = raw.get("mm_projector_type", "linear")
-    if not _PROJECTOR.fullmatch(projector):
-        raise CheckpointError(
-            f"{where}: mm_projector_type {projector!r} is unknown (linear, identity, mlp2x_gelu, ..)."
-        )
-    for key, wrong in (("image_aspect_ratio", "anyres"), ("s2", True), ("mm_use_im_start_end", True)):
-        if raw.get(key, False) == wrong:
-            raise CheckpointError(
-                f"{where}: {key} = {wrong!r} belongs to another model family and is not supported here."
-            )
+    if problem := _problem(raw):
+        raise CheckpointError(f"{where}: {problem}")
     size = raw.get("compressor_size")
     return LlavaConfig(
         llama={key: raw[key] for key in _LLAMA_FIELDS if raw.get(key) is not None},
         vision_tower=raw["mm_vision_tower"],
         vision_width=raw["mm_hidden_size"],
-        projector=projector,
+        projector=raw.get("mm_projector_type", "linear"),
         select_layer=raw.get("mm_vision_select_layer", -2),
         select_feature=raw.get("mm_vision_select_feature", "patch"),
         compressor_size=size,
@@ -102,6 +108,34 @@ def parse_config(raw: Mapping[str, Any], where: str) -> LlavaConfig:
     )
 
 
+def _problem(raw: Mapping[str, Any]) -> str | None:
+    """Why a config cannot be honoured, or None."""
+    family = raw.get("model_type")
+    if family == "llava" and "text_config" in raw:
+        return "this is transformers' own LLaVA layout (llava-hf); take the original, e.g. liuhaotian/llava-v1.5-7b."
+    if family not in FAMILIES:
+        return f"model_type is {family!r}; this adapter reads {', '.join(FAMILIES)}. Choose the preset of that model."
+    for key, kind in _NEEDED.items():
+        if not isinstance(raw.get(key), kind):
+            return f"'{key}' is {raw.get(key)!r}, so this is no checkpoint of a LLaVA-family model."
+    projector = raw.get("mm_projector_type", "linear")
+    if not _PROJECTOR.fullmatch(projector):
+        return f"mm_projector_type {projector!r} is unknown (linear, identity, mlp2x_gelu, ..)."
+    if projector == "identity" and raw["mm_hidden_size"] != raw["hidden_size"]:
+        return "mm_projector_type 'identity' needs equal mm_hidden_size and hidden_size."
+    size = raw.get("compressor_size")
+    if family == "llava_mini_llama" and size is None:
+        return "compressor_size is missing, without which LLaVA-Mini cannot see."
+    if size is not None and raw.get("mm_vision_select_feature") == "cls_patch":
+        return "the compressor needs a square of patches, so mm_vision_select_feature must be 'patch'."
+    if size is not None and raw["mm_hidden_size"] % HEADS:
+        return f"mm_hidden_size {raw['mm_hidden_size']} cannot be divided among the compressor's {HEADS} heads."
+    for key, allowed in _ALLOWED.items():
+        if raw.get(key) is not None and not allowed(raw[key]):
+            return f"{key} = {raw[key]!r} is not supported here; it may belong to another model family."
+    return None
+
+
 def read_config(folder: Path) -> LlavaConfig:
     """`folder/config.json`. Raises CheckpointError."""
     path = folder / "config.json"
@@ -111,4 +145,6 @@ def read_config(folder: Path) -> LlavaConfig:
         raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: is not valid JSON ({error}). Download the checkpoint again.") from error
+    if not isinstance(raw, dict):
+        raise CheckpointError(f"{path}: holds no JSON object. Download the checkpoint again.")
     return parse_config(raw, str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from safetensors.numpy import load_file
 from transformers import CLIPImageProcessorPil
 
 from harness.errors import CheckpointError, MediaError
+from harness.media.workers import PreparePool
 from harness.types import FramePolicy, Image, Video
 from models.llava.preprocess import LlavaPreparer, nearest, split_image
 from models.llava.processor import Processor, read_processor, write_processor
@@ -103,9 +103,15 @@ def test_folder_of_frames_is_cropped_not_squeezed(tmp_path: Path) -> None:
     assert (LlavaPreparer(Processor(28, 28)).frame(wide)[:, :, 0] == 0).all()
 
 
-def test_preparer_travels_to_workers_that_know_no_torch() -> None:
-    prepare = LlavaPreparer(Processor(28, 28), 2, True)
-    assert pickle.loads(pickle.dumps(prepare)) == prepare
+def test_worker_process_prepares_what_this_process_prepares(tmp_path: Path) -> None:
+    PIL.Image.radial_gradient("L").resize((50, 40)).save(tmp_path / "picture.png")
+    prepare, image = LlavaPreparer(Processor(28, 28), 2, True), Image("i", tmp_path / "picture.png")
+    with PreparePool(prepare, workers=1, timeout_s=60, ahead_bytes=10**6) as pool:
+        (chunk,) = pool.submit(image, FramePolicy())
+    assert np.array_equal(chunk, *prepare(image, FramePolicy()))
+
+
+def test_preparing_imports_neither_torch_nor_transformers() -> None:
     code = "import models.llava.preprocess, sys; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
 
