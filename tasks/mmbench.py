@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data.sources import DataSource, TableBytes, hub_rows, require
-
 from harness.scoring.choice import option_letters
 from harness.scoring.joined import AllRight
 from harness.scoring.statistics import MeanOf, Statistic, point

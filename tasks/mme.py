@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import numpy as np
-from harness.data.sources import DataSource, TableBytes, hub_rows, load_jsonl, require
 
+from harness.data.sources import DataSource, TableBytes, hub_rows, load_jsonl, require
 from harness.scoring.joined import whole_units
 from harness.scoring.statistics import Floats, Statistic, point
 from harness.task import HubDataset, Task, TaskCard

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from harness.data.sources import DataSource, TableBytes, hub_rows, load_jsonl, require
 
+from harness.data.sources import DataSource, TableBytes, hub_rows, load_jsonl, require
 from harness.scoring.statistics import Floats, Statistic, point
 from harness.task import HubDataset, Task, TaskCard
 from harness.types import Image, Json, Missing, Request, Response, Sample, Score, Scored

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from harness.data.sources import DataSource, TableBytes, hub_rows, load_json, require
 
+from harness.data.sources import DataSource, TableBytes, hub_rows, load_json, require
 from harness.scoring.choice import option_letters
 from harness.scoring.statistics import Floats, MeanOf, Statistic, point
 from harness.task import HubDataset, Task, TaskCard
