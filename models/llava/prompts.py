@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 IMAGE_TEXT = "<image>"
+NAMED_PLACE = "<image-placeholder>"
 IMAGE = -200
 IGNORE = -100
 
@@ -31,6 +32,8 @@ _CHAT = (
     "detailed, and "
     "polite answers to the {who}'s questions."
 )
+
+_HONEST = "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +83,16 @@ def _llama_2(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> 
     return text
 
 
-def _llama_3(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
-    """Llama 3 headers written out; a prompt ends with the assistant's header."""
+def _headed(system: str, opening: str, end: str, begin: str = "") -> Callable[..., str]:
+    """Every text between a header that names its role and an end mark; a prompt ends with the assistant's header."""
 
-    def header(role: str) -> str:
-        return f"<|start_header_id|>{role}<|end_header_id|>\n\n"
+    def render(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+        text = begin + opening.format("system") + system + end
+        for index, turn in enumerate(turns):
+            text += opening.format(("user", "assistant")[index % 2]) + ("" if turn is None else turn + end)
+        return text
 
-    text = f"<|begin_of_text|>{header('system')}{_HELPFUL}<|eot_id|>"
-    for index, turn in enumerate(turns):
-        text += header(("user", "assistant")[index % 2]) + ("" if turn is None else f"{turn}<|eot_id|>")
-    return text
+    return render
 
 
 def _llama_3_1(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
@@ -103,16 +106,20 @@ def _llama_3_1(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False))
 
 
+_CHATML = ("<|im_start|>{}\n", "<|im_end|>")
+_LLAMA_3 = _headed(_HELPFUL, "<|start_header_id|>{}<|end_header_id|>\n\n", "<|eot_id|>", begin="<|begin_of_text|>")
 _VICUNA = _two_separators(_CHAT.format(who="user"))
 CONVERSATIONS: Mapping[str, Conversation] = {
     template.name: template
     for template in (
         Conversation("llava_llama_3_1", _llama_3_1, "<|eot_id|>"),
-        Conversation("llava_llama_3", _llama_3, "<|eot_id|>"),
+        Conversation("llava_llama_3", _LLAMA_3, "<|eot_id|>"),
         Conversation("llava_llama_2", _llama_2, "</s>"),
         Conversation("v1", _VICUNA, "</s>"),
         Conversation("vicuna_v1", _VICUNA, "</s>"),
         Conversation("llava_v1", _two_separators(_CHAT.format(who="human")), "</s>"),
+        Conversation("mpt", _headed(_HONEST, *_CHATML), "<|im_end|>"),
+        Conversation("chatml_direct", _headed("Answer the questions.", *_CHATML), "<|im_end|>"),
         Conversation("plain", _plain),
         Conversation("bare", _bare),
     )
@@ -127,8 +134,20 @@ def conversation(name: str) -> Conversation:
 
 
 def user_turn(question: str, has_medium: bool) -> str:
-    """The user's text with the placeholder first, one line before the question."""
-    return f"{IMAGE_TEXT}\n{question}" if has_medium else question
+    """The user's text with the placeholder first, one line before the question, or where `<image-placeholder>` stands.
+
+    A question that spells `<image>` itself loses that word: it would count as a second picture.
+    """
+    parts = [_without(part, IMAGE_TEXT) for part in question.split(NAMED_PLACE, 1)]
+    if not has_medium:
+        return _without("".join(parts), IMAGE_TEXT)
+    return IMAGE_TEXT.join(parts) if len(parts) > 1 else f"{IMAGE_TEXT}\n{parts[0]}"
+
+
+def _without(text: str, word: str) -> str:
+    while word in text:
+        text = text.replace(word, "")
+    return text
 
 
 def tokenize(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
