@@ -29,8 +29,13 @@ DONE, CHANGE_SOMETHING, WITHHELD, INTERRUPTED = 0, 2, 3, 130
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are UserErrors with the nearest name, like every other message."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, prog: str, description: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            formatter_class=argparse.RawTextHelpFormatter,
+            allow_abbrev=False,
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}. See `{self.prog} --help`.")
@@ -71,7 +76,7 @@ def dispatch(argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise UnknownName("command", name, COMMANDS)
     command = importlib.import_module(f"harness.cli.{name}")
-    parser = Parser(prog=f"run-eval {name}", description=command.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = Parser(f"run-eval {name}", command.__doc__)
     command.add_arguments(parser)
     code: int = command.execute(parser.parse(rest), list(argv))
     return code

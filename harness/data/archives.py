@@ -47,10 +47,10 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         for member in tape:
             if member.isdir():
                 continue
-            content = tape.extractfile(member) if member.isreg() else None
-            if content is None:
+            inside = tape.extractfile(member) if member.isreg() else None
+            if inside is None:
                 raise UserError(f"{archive}: entry '{member.name}' is no regular file; links are not unpacked.")
-            yield member.name, content
+            yield member.name, inside
 
 
 def _inside(target: Path, name: str, archive: Path) -> Path:

@@ -98,6 +98,6 @@ class PyavReader:
 def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
     """The picture as a player shows it: PyAV reports the rotation in degrees counter-clockwise but does not apply
     it."""
-    picture = frame.to_ndarray(format="rgb24")
+    picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

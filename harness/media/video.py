@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from harness.media.image import open_image
 from harness.media.sampling import clip_indices, frame_indices, segment_centres
 from harness.types import FramePolicy, Image, Video
 
+if TYPE_CHECKING:
+    from harness.media.decord_reader import DecordReader
+    from harness.media.pyav_reader import PyavReader
+
 Frame: TypeAlias = NDArray[np.uint8]
-Reader: TypeAlias = Literal["pyav", "decord"]
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -28,14 +32,20 @@ def read_frames(video: Video, policy: FramePolicy, reader: str = "pyav") -> Iter
         raise MediaError("file not found", str(video.source))
     if video.source.stat().st_size == 0:
         raise MediaError("empty file", str(video.source))
-    if reader == "pyav":
-        from harness.media.pyav_reader import PyavReader as Opened
-    elif reader == "decord":
-        from harness.media.decord_reader import DecordReader as Opened
-    else:
-        raise UserError(f"video reader '{reader}' does not exist; there are pyav and decord.")
-    with Opened(video.source) as opened:
+    with _open(video.source, reader) as opened:
         yield from opened.frames(wanted_indices(opened.total, opened.fps, video, policy))
+
+
+def _open(path: Path, reader: str) -> PyavReader | DecordReader:
+    if reader == "pyav":
+        from harness.media.pyav_reader import PyavReader
+
+        return PyavReader(path)
+    if reader == "decord":
+        from harness.media.decord_reader import DecordReader
+
+        return DecordReader(path)
+    raise UserError(f"video reader '{reader}' does not exist; there are pyav and decord.")
 
 
 def wanted_indices(total: int, fps: float, video: Video, policy: FramePolicy) -> list[int]:

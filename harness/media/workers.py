@@ -38,7 +38,8 @@ class ChunkStream(Iterator[Chunk]):
             raise item
         if item is DONE:
             raise StopIteration
-        return item
+        chunk: Chunk = item
+        return chunk
 
     def __del__(self) -> None:
         self._shared.cancel()

@@ -1,0 +1,68 @@
+"""Progress on standard error: a bar at a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from harness.cli.printing import console, note
+from harness.engine.progress import State
+
+PLAIN_SECONDS = 10.0
+
+
+class TerminalProgress:
+    """Draws what the engine tells. Use as a context manager, one for each model."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._last_line = time.monotonic()
+        if sys.stderr.isatty():
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bars = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[trouble]}"),
+                console=console(err=True),
+            )
+
+    def __enter__(self) -> TerminalProgress:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def update(self, state: State) -> None:
+        speed = f"{state.rate:.1f} samples/s, media wait {state.wait_share:.0%}"
+        trouble = f"[yellow]{state.missing} missing" if state.missing else ""
+        if self._bars is not None:
+            if state.task not in self._tasks:
+                self._tasks[state.task] = self._bars.add_task(
+                    f"{self._model} {state.task}", total=state.total, speed="", trouble=""
+                )
+            self._bars.update(self._tasks[state.task], completed=state.done, speed=speed, trouble=trouble)
+            return
+        now = time.monotonic()
+        if state.done == state.total or now - self._last_line > PLAIN_SECONDS:
+            self._last_line = now
+            missing = f", {state.missing} missing" if state.missing else ""
+            note(f"{self._model} {state.task}: {state.done}/{state.total}, {speed}{missing}")
+
+    def note(self, text: str) -> None:
+        if self._bars is not None:
+            self._bars.console.print(f"[yellow]{text}", markup=True)
+        else:
+            note(text)

@@ -1,0 +1,31 @@
+"""Finish a run that was interrupted. Answers that are there already are kept."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli import DONE, WITHHELD
+from harness.cli.printing import print_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, help="the run folder")
+    parser.add_argument("--retry-missing", action="store_true", help="ask again where the answer is Missing")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    from harness.cli.progress import TerminalProgress
+    from harness.cli.summary import print_runs
+    from harness.engine.run import load_run, resume
+
+    model = load_run(args.run).info["config"]["model"]
+    with TerminalProgress(model) as progress:
+        run = resume(args.run, progress, retry_missing=args.retry_missing)
+    if args.json:
+        print_json(run.metrics)
+    else:
+        print_runs({model: run})
+    return WITHHELD if run.withheld else DONE

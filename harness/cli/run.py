@@ -1,0 +1,179 @@
+"""Evaluate models on benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli import DONE, WITHHELD
+from harness.cli.options import add_arguments as add_arguments
+from harness.cli.options import settle
+from harness.cli.printing import console, note, print_json, table
+from harness.errors import UnknownName, UserError
+from harness.places import cache_home
+
+if TYPE_CHECKING:
+    from harness.data.sources import DataSource
+    from harness.engine.config import RunConfig
+    from harness.engine.run import Run
+    from models import Preset
+
+SAMPLE_SEED = 0
+
+
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    values = settle(args)
+    configs = configs_of(values, argv)
+    if values["dry-run"]:
+        return _dry_run(configs, values["json"])
+    from harness.cli.progress import TerminalProgress
+    from harness.cli.summary import print_runs
+    from harness.engine.run import evaluate
+
+    runs: dict[str, Run] = {}
+    for config in configs:
+        with TerminalProgress(config.model) as progress:
+            runs[config.model] = evaluate(config, progress)
+    if values["json"]:
+        print_json(document_of(runs))
+    else:
+        print_runs(runs)
+    return WITHHELD if any(run.withheld for run in runs.values()) else DONE
+
+
+def document_of(runs: Mapping[str, Run]) -> Any:
+    """What --json prints: one run's metrics.json, or {"runs": {model: ..}}."""
+    documents = {model: run.metrics for model, run in runs.items()}
+    return next(iter(documents.values())) if len(documents) == 1 else {"runs": documents}
+
+
+def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunConfig]:
+    """One configuration a model. Raises UserError and its kinds for names and combinations that do not exist."""
+    from harness.engine.config import RunConfig
+    from models import presets
+
+    models, tasks = _models(values["model"], presets()), _tasks(values["tasks"])
+    if values["checkpoint"] and len(models) > 1:
+        raise UserError("--checkpoint goes with one model; start a run for each.")
+    base = values["output"] or Path("results/runs")
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    configs = []
+    for preset in models:
+        if values["output"]:
+            output = base / preset.name if len(models) > 1 else base
+        else:
+            output = base / f"{stamp}-{preset.name}"
+        configs.append(
+            RunConfig(
+                model=preset.name,
+                tasks=tasks,
+                sources=_sources(values, preset, tasks),
+                output=output,
+                prompt=values["prompt"],
+                limit=values["limit"],
+                samples=values["samples"],
+                max_new_tokens=values["max-new-tokens"],
+                max_frames=values["max-frames"],
+                clip_bounds=values["clip"] == "bounds",
+                device=values["device"],
+                dtype=values["dtype"],
+                checkpoint=values["checkpoint"],
+                batch_tokens=values["batch-tokens"],
+                workers=_workers() if values["workers"] is None else values["workers"],
+                video_reader=values["video-reader"],
+                media_timeout_s=values["media-timeout"],
+                max_missing=values["max-missing"],
+                allow_missing_files=values["allow-missing-files"],
+                seed=values["seed"],
+                cache=None if values["no-cache"] else values["cache"] or cache_home(),
+                command=("run-eval", *argv),
+            )
+        )
+    return configs
+
+
+def _models(names: Sequence[str] | None, known: Mapping[str, Preset]) -> list[Preset]:
+    if not names:
+        raise UserError("--model is missing, e.g. --model llava-mini. `run-eval models` lists them.")
+    for name in names:
+        if name not in known:
+            raise UnknownName("model", name, known)
+    return [known[name] for name in names]
+
+
+def _tasks(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Task names with image, video and all spelt out."""
+    from tasks import TASKS
+
+    if not names:
+        raise UserError("--tasks is missing, e.g. --tasks gqa,mlvu. `run-eval tasks` lists them.")
+    found: list[str] = []
+    for name in names:
+        if name in ("image", "video", "all"):
+            found += [task for task in TASKS if name == "all" or TASKS.load(task).card.modality == name]
+        elif name in TASKS:
+            found.append(name)
+        else:
+            raise UnknownName("task", name, [*TASKS, "image", "video", "all"])
+    return tuple(dict.fromkeys(found))
+
+
+def _sources(values: Mapping[str, Any], preset: Preset, tasks: Sequence[str]) -> dict[str, DataSource]:
+    from harness.data.sources import DataSource
+
+    overrides = dict(_hub_override(text, tasks) for text in values["hub"])
+    kind = values["data"] or ("folder" if values["data-root"] else "hub" if overrides else preset.default_data)
+    if kind == "sample":
+        from tasks.samples import build
+
+        root = cache_home() / "samples"
+        build(tasks, root, SAMPLE_SEED)
+        return {task: DataSource("folder", root, synthetic=True) for task in tasks}
+    if kind == "folder":
+        if values["data-root"] is None:
+            raise UserError(
+                "--data folder needs --data-root DIR, the folder that holds the benchmarks' official layouts."
+            )
+        if not values["data-root"].is_dir():
+            raise UserError(f"--data-root {values['data-root']}: there is no such folder.")
+        return {task: DataSource("folder", values["data-root"].absolute()) for task in tasks}
+    return {task: DataSource("hub", None, False, *overrides.get(task, (None, None))) for task in tasks}
+
+
+def _hub_override(text: str, tasks: Sequence[str]) -> tuple[str, tuple[str, str | None]]:
+    """'gqa=org/set@rev' -> ('gqa', ('org/set', 'rev'))."""
+    task, equals, rest = text.partition("=")
+    if not equals or not rest:
+        raise UserError(f"--hub {text}: write TASK=REPO or TASK=REPO@REVISION.")
+    if task not in tasks:
+        raise UnknownName("task of --hub", task, tasks)
+    repo, _, revision = rest.partition("@")
+    return task, (repo, revision or None)
+
+
+def _workers() -> int:
+    """A decode process a core, but one core stays free for the model, and few suffice."""
+    return max(1, min(8, (os.cpu_count() or 2) - 1))
+
+
+def _dry_run(configs: Sequence[RunConfig], as_json: bool) -> int:
+    from harness.engine.run import plan
+
+    summaries = {config.model: {one.name: one.summary() for one in plan(config)} for config in configs}
+    if as_json:
+        print_json(summaries)
+        return DONE
+    rows = table("model", "task", "prompt", ">samples", ">groups", ">images", ">videos", ">unusable", ">files missing")
+    for model, tasks in summaries.items():
+        for task, row in tasks.items():
+            shown = [row[key] for key in ("samples", "groups", "images", "videos", "unusable", "missing files")]
+            rows.add_row(model, task, row["prompt"], *(f"{value:,}" for value in shown))
+    console().print(rows)
+    for task, row in next(iter(summaries.values())).items():
+        for path in row["first files"]:
+            note(f"{task} would read {path}" + (" .." if row["files"] > 1 else ""))
+    return DONE

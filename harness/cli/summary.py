@@ -1,0 +1,68 @@
+"""The table at the end of a run, and the line that says where everything lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.cli.printing import console, table
+
+if TYPE_CHECKING:
+    from harness.engine.run import Run
+
+
+def print_runs(runs: Mapping[str, Run]) -> None:
+    """One table over models and tasks, and what a reader must know about its numbers."""
+    from tasks import TASKS
+
+    rows = table(
+        "task", "model", ">score", ">95 % interval", ">samples", ">missing", ">vision tokens", ">samples/s", ">paper"
+    )
+    for task in _tasks(runs):
+        title = TASKS.load(task).card.title
+        for index, (model, run) in enumerate(runs.items()):
+            rows.add_row(title if index == 0 else "", model, *_cells(run, task), end_section=index == len(runs) - 1)
+    out = console()
+    out.print(rows)
+    for line in _footnotes(runs):
+        out.print(line)
+    for model, run in runs.items():
+        out.print(f"{model}: {run.folder}", soft_wrap=True)
+
+
+def _tasks(runs: Mapping[str, Run]) -> Sequence[str]:
+    return list(dict.fromkeys(task for run in runs.values() for task in run.metrics["tasks"]))
+
+
+def _cells(run: Run, task: str) -> list[str]:
+    entry, info = run.metrics["tasks"][task], run.info
+    headline, speed = entry["headline"], info["speeds"].get(task, {})
+    value, ci95 = headline["value"], headline["ci95"]
+    rate = speed.get("samples_per_second")
+    tokens = info["tasks"][task]["vision_tokens"]
+    comparable = not entry["paper"]["verdict"].startswith("not comparable")
+    return [
+        "withheld" if value is None else f"{value:.1f}{' %' if headline['unit'] == '%' else ''}",
+        "-" if ci95 is None else f"{ci95[0]:.1f} to {ci95[1]:.1f}",
+        f"{entry['n']:,}",
+        f"{entry['n'] - entry['n_scored']:,}",
+        "-" if tokens is None else f"{tokens:,.0f}" if float(tokens).is_integer() else f"{tokens:,.1f}",
+        "cached" if rate is None else f"{rate:.1f}",
+        f"{entry['paper']['value']}: {entry['paper']['verdict']}" if comparable else "-",
+    ]
+
+
+def _footnotes(runs: Mapping[str, Run]) -> list[str]:
+    entries = [(task, entry) for run in runs.values() for task, entry in run.metrics["tasks"].items()]
+    lines = []
+    if any(entry["data"] == "sample" for _, entry in entries):
+        lines.append("Sample data: synthetic scenes made on this machine. Never compare with published numbers.")
+    for task, entry in entries:
+        if "withheld" in entry["headline"]:
+            low, high = entry["bounds"]
+            reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
+            lines.append(
+                f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}. "
+                f"It could be {low:.1f} to {high:.1f}."
+            )
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,1 @@
+"""Plan, execute, remember, aggregate: from a configuration to a finished run folder."""

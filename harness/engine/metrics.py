@@ -1,0 +1,83 @@
+"""From scored samples to the numbers of `metrics.json`. Pure: the same scores give the same bytes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from harness.engine.config import RunConfig
+from harness.engine.plan import TaskPlan
+from harness.engine.verdict import verdict
+from harness.scoring.statistics import clustered_bootstrap, point, worst_and_best
+from harness.task import Task
+from harness.types import Json, Missing, Response, Score, Scored
+
+
+def score_all(plan: TaskPlan, outcomes: Mapping[str, Response | Missing]) -> list[Scored]:
+    """Every sample of a plan with its result, in sample order. A sample without outcome is Missing('not answered')."""
+    scored = []
+    for sample in plan.samples:
+        outcome = plan.unusable.get(sample.id) or outcomes.get(sample.id, Missing("not answered"))
+        if isinstance(outcome, Missing):
+            scored.append(Scored(sample, None, outcome))
+        else:
+            scored.append(Scored(sample, outcome, plan.task.score(sample, outcome)))
+    return scored
+
+
+def score_row(scored: Scored) -> dict[str, Json]:
+    """A line of `scores.jsonl`: free of timings and of anything that an interruption could change."""
+    if isinstance(scored.result, Missing):
+        return {"id": scored.sample.id, "missing": scored.result.reason}
+    return {"id": scored.sample.id, "values": dict(scored.result.values), "detail": dict(scored.result.detail)}
+
+
+def metrics_of(task: Task, scored: Sequence[Scored], config: RunConfig, prompt: str) -> dict[str, Json]:
+    """One task's entry of `metrics.json`."""
+    card, headline = task.card, task.headline
+    answered = [one for one in scored if isinstance(one.result, Score)]
+    missing = Counter(one.result.reason for one in scored if isinstance(one.result, Missing))
+    share = missing.total() / len(scored) if scored else 0.0
+    withheld = share > config.max_missing or not answered
+    clusters = [one.sample.media.id if one.sample.media else one.sample.id for one in scored]
+    value = None if withheld else point(headline, scored)
+    ci95 = None if withheld else clustered_bootstrap(headline, scored, clusters, config.seed)
+    paper = card.paper.get(config.model)
+    return {
+        "headline": {
+            "name": headline.name,
+            "value": _number(value),
+            "unit": headline.unit,
+            "ci95": None if ci95 is None else [_number(end) for end in ci95],
+            **({"withheld": _why(share, config.max_missing)} if withheld else {}),
+        },
+        "n": len(scored),
+        "n_scored": len(answered),
+        "missing": dict(sorted(missing.items())),
+        "bounds": None if (ends := worst_and_best(headline, scored)) is None else [_number(end) for end in ends],
+        "breakdown": _clean(task.breakdown(answered)) if answered else {},
+        "variants": _clean(task.variants(answered)) if answered else {},
+        "paper": {"value": paper, "verdict": verdict(card, config, prompt, len(scored), value, ci95)},
+        "data": config.sources[card.name].label,
+        "prompt": prompt,
+    }
+
+
+def _why(share: float, limit: float) -> str:
+    return f"{share:.1%} of the samples are missing, more than --max-missing {limit:.1%}"
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _clean(value: Json) -> Json:
+    """JSON has no NaN; a number that does not exist is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, float):
+        return value
+    return value if math.isfinite(value) else None

@@ -1,0 +1,33 @@
+"""Whether a headline may stand beside the paper's number, and what it then says."""
+
+from __future__ import annotations
+
+from harness.engine.config import RunConfig
+from harness.task import TaskCard
+
+
+def verdict(
+    card: TaskCard, config: RunConfig, prompt: str, n: int, value: float | None, ci95: tuple[float, float] | None
+) -> str:
+    """'within interval', 'outside: ours - paper = -1.2', or 'not comparable: why'."""
+    paper = card.paper.get(config.model)
+    source = config.sources[card.name]
+    reasons = [
+        (source.synthetic, "sample data, made from synthetic scenes"),
+        (paper is None, f"the paper has no value for {config.model}"),
+        (n < card.full_size, f"{n:,} of {card.full_size:,} samples of {card.split}"),
+        (prompt != card.prompts[0], f"prompt preset {prompt}"),
+        (config.max_frames is not None, f"at most {config.max_frames} frames"),
+        (config.clip_bounds, "clips cut to their annotated bounds"),
+        (config.max_new_tokens is not None, f"at most {config.max_new_tokens} new tokens"),
+        (value is None or ci95 is None, "no headline with an interval"),
+    ]
+    for applies, reason in reasons:
+        if applies:
+            return f"not comparable: {reason}"
+    assert paper is not None
+    assert value is not None
+    assert ci95 is not None
+    if ci95[0] <= paper <= ci95[1]:
+        return "within interval"
+    return f"outside: ours - paper = {value - paper:+.1f}"

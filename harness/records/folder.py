@@ -1,0 +1,104 @@
+"""The run folder: `run.json`, `metrics.json`, and per task `responses.jsonl` and `scores.jsonl`. One process at a
+time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.types import Json
+
+RUN, METRICS = "run.json", "metrics.json"
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def journal(self, task: str) -> Path:
+        return self.path / task / "responses.jsonl"
+
+    def scores(self, task: str) -> Path:
+        return self.path / task / "scores.jsonl"
+
+    @property
+    def exists(self) -> bool:
+        return (self.path / RUN).is_file()
+
+    def create(self, tasks: Iterable[str]) -> None:
+        """Makes the folder. Raises UserError where a run or anything else lies already, or nothing can be written."""
+        if self.exists:
+            raise UserError(
+                f"{self.path} holds a run already, and runs are never written over. Finish it with "
+                f"`run-eval resume {self.path}`, or choose another --output."
+            )
+        try:
+            if self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
+                raise UserError(f"{self.path} is not empty and holds no run. Choose another --output.")
+            for task in tasks:
+                (self.path / task).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--output {self.path}: cannot be written ({error.strerror}).") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process. Raises UserError while another process has it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}).") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise UserError(f"{self.path}: another process is working on this run. Wait for it, or stop it.") from error
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def read(self, name: str) -> Json:
+        """A JSON document of the run. Raises UserError."""
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.path} holds no {name}: it is no run folder, or the run has not got that far."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read ({error}).") from error
+
+    def write(self, name: str, document: Json) -> None:
+        """A JSON document, all of it or nothing."""
+        text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, sort_keys=False)
+        self._replace(self.path / name, [text + "\n"])
+
+    def write_scores(self, task: str, rows: Iterable[Mapping[str, Json]]) -> None:
+        """`scores.jsonl`, all of it or nothing."""
+        self._replace(self.scores(task), (json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
+
+    def read_scores(self, task: str) -> Iterator[dict[str, Json]]:
+        """The rows of `scores.jsonl`, in sample order."""
+        with self.scores(task).open(encoding="ascii") as file:
+            yield from map(json.loads, file)
+
+    @staticmethod
+    def _replace(path: Path, lines: Iterable[str]) -> None:
+        part = path.with_name(f".{path.name}.part")
+        try:
+            with part.open("w", encoding="ascii") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror}). Free some space and resume.") from error
