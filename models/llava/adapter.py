@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from harness.media.chunks import Chunk
 from harness.model import Model, ModelCard, ReadyGroup
-from harness.types import Group, Response
+from harness.types import Group, Response, Video
 from models.llava.fusion import MediaFusion
 from models.llava.generation import greedy
 from models.llava.model import Assembled, LlavaModel
@@ -40,6 +42,7 @@ class LlavaAdapter(Model):
     ) -> None:
         self.model, self.tokenizer, self.template, self.card = model, tokenizer, template, card
         self._preparer, self._stop = preparer, stop
+        self._video_stop = tokenizer(template.video_stop or "", add_special_tokens=False).input_ids
         parameter = model.lm.lm_head.weight
         self._device, self._dtype = parameter.device, parameter.dtype
 
@@ -47,9 +50,13 @@ class LlavaAdapter(Model):
         return self._preparer
 
     def cost_tokens(self, group: Group) -> int:
-        vision = self.model.reducer.token_count(self.model.tower.grid) or self.model.tower.grid**2
+        parts = self._preparer.split**2 + 1 if self._preparer.split > 1 else 1
+        patches = parts * self.model.tower.grid**2
+        vision = (patches if self.model.reducer.needs_text else 0) + (
+            self.model.reducer.token_count(patches) or patches
+        )
         longest = max(len(request.text) // 3 + request.max_new_tokens for request in group.requests)
-        return len(group.requests) * (vision + self.model.tower.grid**2 + longest)
+        return len(group.requests) * (vision + longest)
 
     @torch.inference_mode()
     def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
@@ -68,39 +75,50 @@ class LlavaAdapter(Model):
         ids = self._ids(groups)
         medium_of = [index for index, ready in enumerate(groups) for _ in ready.group.requests]
         fusion = MediaFusion(self.model, ids, medium_of)
-        waiting: list[Tensor] = []
+        waiting: list[Chunk] = []
         owners: list[int] = []
+
+        def flush() -> None:
+            pictures = torch.from_numpy(np.concatenate(waiting))
+            fusion.add(self.model.tower.normalise(pictures, self._dtype), owners)
+            waiting.clear()
+            owners.clear()
+
         for index, ready in enumerate(groups):
             for chunk in ready.chunks:
-                waiting.append(torch.from_numpy(chunk))
+                waiting.append(chunk)
                 owners += [index] * len(chunk)
                 if len(owners) >= FRAMES_AT_ONCE:
-                    fusion.add(self.model.tower.normalise(torch.cat(waiting), self._dtype), owners)
-                    waiting, owners = [], []
+                    flush()
         if owners:
-            fusion.add(self.model.tower.normalise(torch.cat(waiting), self._dtype), owners)
+            flush()
         return ids, fusion
 
     def _answers(
         self, groups: Sequence[ReadyGroup], inputs: Assembled, fusion: MediaFusion | None
     ) -> Iterator[Response]:
-        requests = [request for ready in groups for request in ready.group.requests]
-        longest = max(request.max_new_tokens for request in requests)
-        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, self._stop)
-        for row, request in enumerate(requests):
-            tokens = generated.tokens[row][: request.max_new_tokens]
-            text = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-            vision = 0 if fusion is None else len(fusion.visual(row))
+        asked = [(ready.group.media, request) for ready in groups for request in ready.group.requests]
+
+        def ended(row: int, tokens: Sequence[int]) -> bool:
+            media, request = asked[row]
+            keyword = self._video_stop if isinstance(media, Video) else []
+            by_keyword = bool(keyword) and list(tokens[-len(keyword) :]) == keyword
+            return tokens[-1] in self._stop or by_keyword or len(tokens) == request.max_new_tokens
+
+        longest = max(request.max_new_tokens for _, request in asked)
+        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, ended)
+        for row, (media, request) in enumerate(asked):
+            text = self.tokenizer.decode(generated.tokens[row], skip_special_tokens=True).strip()
+            for stop in (self.template.stop, self.template.video_stop if isinstance(media, Video) else None):
+                text = text.removesuffix(stop or "").strip()
             yield Response(
                 request.sample_id,
-                text.removesuffix(self.template.stop or "").strip(),
-                vision_tokens=vision,
-                text_tokens=int(inputs.mask[row].sum()) + inputs.cut[row] - vision,
-                output_tokens=len(tokens),
+                text,
+                vision_tokens=inputs.vision[row],
+                text_tokens=int(inputs.mask[row].sum()) - inputs.vision[row],
+                output_tokens=len(generated.tokens[row]),
                 frames=0 if fusion is None else fusion.frames(row),
-                notes=(f"prompt cut by {inputs.cut[row]} tokens (tokenizer_model_max_length)",)
-                if inputs.cut[row]
-                else (),
+                notes=(f"prompt cut by {cut} tokens (tokenizer_model_max_length)",) if (cut := inputs.cut[row]) else (),
             )
 
     def _ids(self, groups: Sequence[ReadyGroup]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +12,7 @@ from transformers import DynamicCache, LlamaForCausalLM
 
 @dataclass(slots=True)
 class Generated:
-    """`tokens[b]`: new tokens of row b, up to and including its end token. The other fields serve tests."""
+    """`tokens[b]`: new tokens of row b, its end included. The other fields serve tests."""
 
     tokens: list[list[int]]
     step_logits: list[Tensor] = field(default_factory=list)
@@ -25,19 +25,20 @@ def greedy(
     embeds: Tensor,
     mask: Tensor,
     max_new_tokens: int,
-    stop: Collection[int],
+    ended: Callable[[int, Sequence[int]], bool],
     keep_logits: bool = False,
 ) -> Generated:
-    """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until each row meets a stop token or the limit.
+    """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until every row has ended or the limit is reached.
 
-    Generated tokens enter as plain embeddings at positions that go on from the row's own length. Rows that have
-    ended are fed their last token, which nobody reads.
+    `ended(b, tokens)`: whether row b's answer is complete with the last of its new tokens. Generated tokens enter as
+    plain embeddings at positions that go on from the row's own length. Rows that have ended are fed their last token,
+    which nobody reads.
     """
     position = (mask.cumsum(1) - 1).masked_fill(~mask, 1)
     padded = not bool(mask.all())
     cache = DynamicCache(config=lm.config)
     out = Generated([[] for _ in range(len(embeds))])
-    ended = [False] * len(embeds)
+    done = [False] * len(embeds)
     step = {"inputs_embeds": embeds}
     for _ in range(max_new_tokens):
         result = lm(
@@ -54,10 +55,10 @@ def greedy(
             out.positions.append(position)
         chosen = logits.argmax(-1)
         for row, token in enumerate(chosen.tolist()):
-            if not ended[row]:
+            if not done[row]:
                 out.tokens[row].append(token)
-                ended[row] = token in stop
-        if all(ended):
+                done[row] = ended(row, out.tokens[row])
+        if all(done):
             break
         step = {"inputs_embeds": lm.model.embed_tokens(chosen[:, None])}
         position = position[:, -1:] + 1

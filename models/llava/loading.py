@@ -15,6 +15,7 @@ from models.llava.prompts import conversation
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
 
     from models.llava.adapter import LlavaAdapter
 
@@ -48,13 +49,13 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     folder = locate(weights)
     config = read_config(folder)
     tower = locate_tower(config, folder)
-    tokenizer = _tokenizer(folder)
+    tokenizer, template = _tokenizer(folder), conversation(preset.conversation)
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE))
     files = (*weight_files(folder), *weight_files(tower), *_identity_files(folder, tower))
     return LlavaAdapter(
         model,
         tokenizer,
-        conversation(preset.conversation),
+        template,
         LlavaPreparer(model.tower.processor, config.resolution_ratio, config.pad_to_square, reader),
         ModelCard(
             name=preset.name,
@@ -64,7 +65,7 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
             modalities=preset.modalities,
             settings={
                 "conversation": preset.conversation,
-                "vision_tokens": model.reducer.token_count(model.tower.grid),
+                "vision_tokens": model.reducer.token_count(model.tower.grid**2),
                 "resolution_ratio": config.resolution_ratio,
                 "pad_to_square": config.pad_to_square,
                 "max_length": config.max_length,
@@ -72,7 +73,7 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
             },
             source=weights if checkpoint or not preset.shipped else f"models/{preset.weights}",
         ),
-        _stop_tokens(folder, tokenizer.eos_token_id),
+        _stop_tokens(folder, tokenizer, template.stop),
     )
 
 
@@ -89,21 +90,25 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _tokenizer(folder: Path):  # type: ignore[no-untyped-def]
-    from transformers import AutoTokenizer
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(f"{folder}: no usable tokenizer files ({str(error).splitlines()[0]}).") from error
+    assert isinstance(tokenizer, PreTrainedTokenizerBase)
+    return tokenizer
 
 
-def _stop_tokens(folder: Path, eos: int | None) -> frozenset[int]:
-    """End tokens: the checkpoint's generation_config.json, and the tokenizer's own."""
+def _stop_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase, stop: str | None) -> frozenset[int]:
+    """End tokens: those of generation_config.json, the tokenizer's own, and the template's stop text if it is one."""
     path = folder / "generation_config.json"
     found = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
-    listed = found if isinstance(found, list) else [found]
-    return frozenset(token for token in (*listed, eos) if token is not None)
+    ends = {*(found if isinstance(found, list) else [found]), tokenizer.eos_token_id}
+    if len(written := tokenizer(stop or "", add_special_tokens=False).input_ids) == 1:
+        ends.add(written[0])
+    return frozenset(ends - {None, tokenizer.unk_token_id})
 
 
 def _identity_files(folder: Path, tower: Path) -> tuple[Path, ...]:

@@ -21,12 +21,14 @@ from models.llava.tower import ClipTower
 class Assembled:
     """What the language model is fed: `embeds` [B, L, H], `mask` bool [B, L], `labels` [B, L].
 
-    `cut[b]`: tokens lost because row b was longer than `max_length` (its tail, i.e. the question).
+    `vision[b]`: how many of row b's positions are its medium's. `cut[b]`: tokens lost because row b was longer than
+    `max_length` (its tail, i.e. the question).
     """
 
     embeds: Tensor
     mask: Tensor
     labels: Tensor
+    vision: tuple[int, ...]
     cut: tuple[int, ...]
 
     def positions(self) -> Tensor:
@@ -87,7 +89,9 @@ class LlavaModel(nn.Module):
             inputs = self.text_inputs(input_ids, attention_mask)
         else:
             inputs = self.assemble(self.fuse(input_ids, images), input_ids, attention_mask, padding_side="left")
-        return greedy(self.lm, inputs.embeds, inputs.mask, max_new_tokens, stop, keep_logits)
+        return greedy(
+            self.lm, inputs.embeds, inputs.mask, max_new_tokens, lambda _, tokens: tokens[-1] in stop, keep_logits
+        )
 
     def fuse(self, input_ids: Tensor, images: Tensor | Sequence[Tensor], labels: Tensor | None = None) -> MediaFusion:
         """All rows with a medium of their own each; media of equal shape go through the tower together."""
@@ -114,31 +118,35 @@ class LlavaModel(nn.Module):
         """
         text = fusion.text()
         keep = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
-        rows, targets = [], []
+        rows, targets, media = [], [], []
         for row, ids in enumerate(input_ids):
             own, kept = ids[keep[row]], text[row][keep[row]]
             target = torch.full_like(own, IGNORE) if labels is None else labels[row][keep[row]]
             places = torch.nonzero(own == IMAGE).flatten().tolist()
+            media.append((0, 0))
             if len(places) > 1:
                 raise ValueError(f"row {row} has {len(places)} placeholders; LLaVA-Mini takes one medium a row")
             if places:
                 visual, at = fusion.visual(row), places[0]
+                media[-1] = (at, len(visual))
                 kept = torch.cat([kept[:at], visual, kept[at + 1 :]])
                 target = torch.cat([target[:at], target.new_full((len(visual),), IGNORE), target[at + 1 :]])
             rows.append(kept)
             targets.append(target)
-        return _padded(rows, targets, self.config.max_length, padding_side or self.config.padding_side)
+        return _padded(rows, targets, media, self.config.max_length, padding_side or self.config.padding_side)
 
     def text_inputs(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Assembled:
         """Rows without a medium, left-padded for generation: plain embeddings, no pre-fusion, no cut, as released."""
         keep = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         rows = [self.lm.model.embed_tokens(ids[kept]) for ids, kept in zip(input_ids, keep, strict=True)]
         targets = [torch.full(row.shape[:1], IGNORE, device=row.device) for row in rows]
-        return _padded(rows, targets, None, "left")
+        return _padded(rows, targets, [(0, 0)] * len(rows), None, "left")
 
 
-def _padded(rows: list[Tensor], labels: list[Tensor], limit: int | None, side: str) -> Assembled:
-    """Rows [L_b, H] cut to `limit` and padded on one side."""
+def _padded(
+    rows: list[Tensor], labels: list[Tensor], media: list[tuple[int, int]], limit: int | None, side: str
+) -> Assembled:
+    """Rows [L_b, H] cut to `limit` and padded on one side. `media`: where each row's medium starts, and its tokens."""
     cut = tuple(max(0, len(row) - limit) if limit else 0 for row in rows)
     kept = [row[:limit] for row in rows]
     ones = [row.new_ones(len(row), dtype=torch.bool) for row in kept]
@@ -146,6 +154,7 @@ def _padded(rows: list[Tensor], labels: list[Tensor], limit: int | None, side: s
         nn.utils.rnn.pad_sequence(kept, batch_first=True, padding_side=side),
         nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side),
         nn.utils.rnn.pad_sequence([row[:limit] for row in labels], True, IGNORE, side),
+        tuple(max(0, min(count, len(row) - at)) for row, (at, count) in zip(kept, media, strict=True)),
         cut,
     )
 

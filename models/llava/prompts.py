@@ -38,11 +38,15 @@ _HONEST = "A conversation between a user and an LLM-based AI assistant. The assi
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A template. `render(turns, tokenizer)` gives the prompt; `stop` ends an answer and is cut from it."""
+    """A template. `render(turns, tokenizer)` gives the prompt; `stop` ends an answer and is cut from it.
+
+    `video_stop`: a further such text, which the released code looks for in answers about videos only.
+    """
 
     name: str
     render: Callable[[Turns, PreTrainedTokenizerBase | None], str]
     stop: str | None = None
+    video_stop: str | None = None
 
 
 def _two_separators(system: str, user: str = "USER", assistant: str = "ASSISTANT") -> Callable[..., str]:
@@ -112,7 +116,7 @@ _VICUNA = _two_separators(_CHAT.format(who="user"))
 CONVERSATIONS: Mapping[str, Conversation] = {
     template.name: template
     for template in (
-        Conversation("llava_llama_3_1", _llama_3_1, "<|eot_id|>"),
+        Conversation("llava_llama_3_1", _llama_3_1, "<|eot_id|>", video_stop="###"),
         Conversation("llava_llama_3", _LLAMA_3, "<|eot_id|>"),
         Conversation("llava_llama_2", _llama_2, "</s>"),
         Conversation("v1", _VICUNA, "</s>"),

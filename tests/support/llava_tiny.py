@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import CLIPVisionConfig, CLIPVisionModel, PreTrainedTokenizerFast
 
-from models.llava.checkpoint import build
+from models.llava.checkpoint import build, save
 from models.llava.config import parse_config
 from models.llava.model import LlavaModel
 from models.llava.tower import ClipTower
@@ -75,3 +76,21 @@ def questions(*lengths: int, seed: int = 1) -> torch.Tensor:
         torch.cat([torch.tensor([1, -200]), torch.randint(3, 64, (length,), generator=generator)]) for length in lengths
     ]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+
+WORDS = ("what", "which", "color", "shape", "is", "the", "it", "red", "blue", "circle", "square", "?", ".", "a", "and")
+
+
+def write_checkpoint(folder: Path, **changes: Any) -> Path:
+    """A tiny model with a word tokenizer, in the public layout. It answers with words and, soon enough, ends."""
+    from tokenizers import Tokenizer, pre_tokenizers, processors
+    from tokenizers.models import WordLevel
+
+    words = ("<pad>", "<s>", "</s>", "<unk>", *WORDS)
+    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", 1)])
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    save(tiny_model(vocab_size=len(words), **changes), folder)
+    return folder

@@ -56,5 +56,5 @@ class VisualReducer(nn.Module, ABC):
         return Reduction(encoded.tokens, text.embeds)
 
     @abstractmethod
-    def token_count(self, grid: int) -> int | None:
-        """Tokens of one image of grid*grid patches in the language model; None where the picture decides."""
+    def token_count(self, patches: int) -> int | None:
+        """Tokens of one image of so many patches (all parts) in the language model; None where the picture decides."""

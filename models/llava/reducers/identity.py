@@ -20,5 +20,5 @@ class Identity(VisualReducer):
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
         return Encoded(self.projector(features.only()).unflatten(0, (-1, parts)).flatten(1, 2))
 
-    def token_count(self, grid: int) -> int:
-        return grid * grid + self._keep_class
+    def token_count(self, patches: int) -> int:
+        return patches + self._keep_class

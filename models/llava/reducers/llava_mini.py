@@ -56,7 +56,7 @@ class LlavaMini(VisualReducer):
         vision, fused = self.prefusion(torch.cat([encoded.patches, encoded.tokens], dim=1), text)
         return Reduction(vision[:, -tokens:], fused)
 
-    def token_count(self, grid: int) -> int:
+    def token_count(self, patches: int) -> int:
         return len(self.compressor.query)
 
 
