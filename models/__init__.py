@@ -79,6 +79,8 @@ def _built_in() -> Mapping[str, Preset]:
 
 
 def _preset(name: str, values: Mapping[str, Any]) -> Preset:
+    if not isinstance(values, Mapping):
+        raise UserError(f"preset {name} in presets.yaml is no mapping of keys to values.")
     known = {field.name for field in fields(Preset)} - {"name"}
     for key in values:
         if key not in known:
