@@ -56,7 +56,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
     from harness.engine.config import RunConfig
     from models import presets
 
-    models, tasks = _models(values["model"], presets()), _tasks(values["tasks"])
+    models, tasks = _models(values["model"], presets()), task_names(values["tasks"])
     if values["checkpoint"] and len(models) > 1:
         raise UserError("--checkpoint goes with one model; start a run for each.")
     base = values["output"] or Path("results/runs")
@@ -105,7 +105,7 @@ def _models(names: Sequence[str] | None, known: Mapping[str, Preset]) -> list[Pr
     return [known[name] for name in names]
 
 
-def _tasks(names: Sequence[str] | None) -> tuple[str, ...]:
+def task_names(names: Sequence[str] | None) -> tuple[str, ...]:
     """Task names with image, video and all spelt out."""
     from tasks import TASKS
 

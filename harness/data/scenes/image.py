@@ -58,7 +58,9 @@ def image_scene(split: Split, index: int, seed: int = 0, easy: bool = False) -> 
     colors = rng.sample(list(COLORS), len(names))
     places = rng.sample(cells, len(names))
     things = tuple(_thing(rng, *item) for item in zip(names, colors, places, strict=True))
-    return ImageScene(f"{split}-{seed}-{'easy-' if easy else ''}{index}", random_background(rng), things, word, word_row)
+    return ImageScene(
+        f"{split}-{seed}-{'easy-' if easy else ''}{index}", random_background(rng), things, word, word_row
+    )
 
 
 def _thing(rng: random.Random, shape: str, color: str, cell: tuple[int, int]) -> Thing:
