@@ -45,7 +45,7 @@ def test_unknown_key_in_file_names_the_nearest(tmp_path: Path) -> None:
 def test_file_that_is_no_mapping_is_a_user_error(tmp_path: Path, content: str) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match="run.yaml"):
+    with pytest.raises(UserError, match=r"run\.yaml"):
         _settle("--config", str(config))
 
 

@@ -12,8 +12,8 @@ from harness.types import Image, Sample
 
 def test_every_problem_is_counted_with_an_example(tmp_path: Path) -> None:
     good, torn = tmp_path / "good.png", tmp_path / "torn.png"
-    PIL.Image.new("RGB", (9, 9)).save(good)
-    torn.write_bytes(good.read_bytes()[:40])
+    PIL.Image.effect_noise((60, 60), 50).save(good)
+    torn.write_bytes(good.read_bytes()[:-500])
     samples = [
         Sample("a", "?", Image("good", good), "x"),
         Sample("b", "?", Image("torn", torn), "x"),
