@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -68,6 +69,19 @@ def load_model(
     adapter: Registry[Any] = Registry("model", {name: known[name].adapter})
     model: Model = adapter.load(name)(known[name], checkpoint, device, dtype, video_reader)
     return model
+
+
+def check_model(name: str, checkpoint: str | None = None) -> None:
+    """Whether a model's weights are within reach, without loading them, where its adapter's module has a `check`.
+
+    Raises UnknownName, NotAvailable, CheckpointError.
+    """
+    known = presets()
+    if name not in known:
+        raise UnknownName("model", name, known)
+    module = import_module(known[name].adapter.partition(":")[0])
+    if (check := getattr(module, "check", None)) is not None:
+        check(known[name], checkpoint)
 
 
 @lru_cache

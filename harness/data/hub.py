@@ -4,6 +4,9 @@ reads them."""
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,13 +51,14 @@ def hub_rows(dataset: _HubDataset, config: str | None, source: _Source) -> Datas
     repo, revision = source.repo or dataset.repo, source.revision or dataset.revision
     local = Path(repo).expanduser().is_dir()
     try:
-        rows = datasets.load_dataset(
-            str(Path(repo).expanduser()) if local else repo,
-            config,
-            split=dataset.split,
-            revision=None if local else revision,
-            cache_dir=_cache_of(Path(repo).expanduser()) if local else None,
-        )
+        with _quiet():
+            rows = datasets.load_dataset(
+                str(Path(repo).expanduser()) if local else repo,
+                config,
+                split=dataset.split,
+                revision=None if local else revision,
+                cache_dir=_cache_of(Path(repo).expanduser()) if local else None,
+            )
     except Exception as error:  # the hub's clients raise a dozen kinds, with one remedy
         raise _unreachable(repo, revision, error) from error
     for name, feature in rows.features.items():
@@ -125,12 +129,8 @@ def hub_videos(dataset: _HubDataset, source: _Source) -> Path:
     repo, revision = source.repo or dataset.repo, source.revision or dataset.revision
     folder = Path(repo).expanduser()
     if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
         try:
-            folder = Path(
-                snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(ARCHIVES))
-            )
+            folder = snapshot(repo, "dataset", ARCHIVES, revision)
         except Exception as error:
             raise _unreachable(repo, revision, error) from error
     archives = sorted(path for pattern in ARCHIVES for path in folder.rglob(pattern))
@@ -141,6 +141,28 @@ def hub_videos(dataset: _HubDataset, source: _Source) -> Path:
     for archive in archives:
         unpack(archive, target)
     return target
+
+
+def snapshot(repo: str, kind: str, patterns: Sequence[str], revision: str | None = None) -> Path:
+    """The local copy of a hub repository's files that match. `kind`: model or dataset. Raises the client's errors."""
+    from huggingface_hub import snapshot_download
+
+    with _quiet():
+        return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=list(patterns)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The hub client announces each retry; what a person needs is the one message at the end."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _unreachable(repo: str, revision: str, error: Exception) -> NotAvailable:

@@ -77,7 +77,7 @@ def plan(config: RunConfig) -> list[TaskPlan]:
 def evaluate(config: RunConfig, progress: Progress | None = None, model: Model | None = None) -> Run:
     """Runs a configuration in a new folder. `model`: an adapter that is loaded already.
 
-    Cheap errors come first: samples are read before the model is loaded, and the model before the folder is made.
+    Cheap errors come first: a look at the weights, then the samples, then the model; the folder is made last.
     Raises UserError and its kinds, and Interrupted.
     """
     progress = progress or Silent()
@@ -86,6 +86,10 @@ def evaluate(config: RunConfig, progress: Progress | None = None, model: Model |
     folder = RunFolder(config.output)
     if folder.exists:
         folder.create(())
+    if model is None:
+        from models import check_model
+
+        check_model(config.model, config.checkpoint)
     plans = plan(config)
     model = model or _load(config)
     with folder.locked():

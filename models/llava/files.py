@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.data.hub import snapshot
 from harness.errors import CheckpointError, NotAvailable
 from models.llava.config import LlavaConfig
 
-_WORKS_NOW = "What works now: run-eval --model llava-mini-tiny --tasks gqa,mlvu --data sample"
+WORKS_NOW = "What works now: run-eval --model llava-mini-tiny --tasks gqa,mlvu --data sample"
 _SMALL_FILES = ("*.json", "*.model", "*.jinja")
 _FORMATS = ("model.safetensors", "pytorch_model.bin")
 """Preferred first. Files of the second kind are pickles, of which only tensors are read."""
 
 
-def locate(weights: str) -> Path:
-    """The folder of a checkpoint: a local folder as it is, else a snapshot of the hub id. Raises NotAvailable."""
+def locate(weights: str, config_only: bool = False) -> Path:
+    """The folder of a checkpoint: a local folder as it is, else a snapshot of the hub id. Raises NotAvailable.
+
+    `config_only`: of a hub id fetch no more than config.json, to learn whether it is within reach.
+    """
     folder = Path(weights).expanduser()
     if folder.is_dir():
         return folder
     if folder.is_absolute() or weights.startswith("."):
         raise NotAvailable(f"there is no folder {weights}. Check --checkpoint.")
-    return _snapshot(weights, f"put its files in a folder DIR, and pass --checkpoint DIR. {_WORKS_NOW}")
+    remedy = (
+        f"hf download {weights} --local-dir DIR, then pass --checkpoint DIR. The vision tower that its config.json names "
+        "(mm_vision_tower, e.g. openai/clip-vit-large-patch14-336) is a repository of its own: put it in DIR/<that name>. "
+        f"Data go to --data-root; `run-eval tasks TASK` shows their layout. {WORKS_NOW}"
+    )
+    return _snapshot(weights, remedy, ["config.json"] if config_only else [*_SMALL_FILES, "*.safetensors"])
 
 
 def locate_tower(config: LlavaConfig, folder: Path) -> Path:
@@ -32,20 +42,20 @@ def locate_tower(config: LlavaConfig, folder: Path) -> Path:
     for base in (folder, folder.parent):
         if (base / config.vision_tower / "config.json").is_file():
             return base / config.vision_tower
-    return _snapshot(config.vision_tower, f"put its files in {folder / config.vision_tower}. {_WORKS_NOW}")
+    return _snapshot(
+        config.vision_tower,
+        f"hf download {config.vision_tower} --local-dir {folder / config.vision_tower}. {WORKS_NOW}",
+    )
 
 
-def _snapshot(repository: str, remedy: str) -> Path:
-    from huggingface_hub import snapshot_download
-
+def _snapshot(repository: str, remedy: str, patterns: Sequence[str] = (*_SMALL_FILES, "*.safetensors")) -> Path:
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=[*_SMALL_FILES, "*.safetensors"]))
-        if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(repository, allow_patterns=[*_SMALL_FILES, "*.bin"]))
+        folder = snapshot(repository, "model", patterns)
+        if "*.safetensors" in patterns and not any(folder.glob("*.safetensors")):
+            folder = snapshot(repository, "model", (*_SMALL_FILES, "*.bin"))
     except Exception as error:  # the hub client has a dozen kinds of failure, all with the same remedy
         raise NotAvailable(
-            f"'{repository}' cannot be had from the hub ({type(error).__name__}). With a network: "
-            f"hf download {repository} --local-dir DIR; then {remedy}"
+            f"'{repository}' cannot be had from the hub ({type(error).__name__}). Where there is a network: {remedy}"
         ) from error
     return folder
 

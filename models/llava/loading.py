@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.errors import CheckpointError, NotAvailable, UserError
 from harness.model import ModelCard
 from models import Preset
+from models.llava.files import WORKS_NOW
 from models.llava.prompts import conversation
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from models.llava.adapter import LlavaAdapter
+    from models.llava.config import LlavaConfig
 
 TOWER_DTYPE = "float32"
 """The released loader gives the tower no dtype, so CLIP runs in float32 beside a half-precision language model."""
@@ -36,20 +38,13 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     from models.llava.files import locate, locate_tower, weight_files
     from models.llava.preprocess import LlavaPreparer
 
-    weights = checkpoint or preset.weights_location()
-    if weights is None:
-        raise NotAvailable(
-            f"the weights of {preset.name} were never published. Pass --checkpoint DIR with your own, or use "
-            f"llava-mini "
-            "(the public Llama-3.1-8B checkpoint). What works now: run-eval --model llava-mini-tiny --tasks gqa "
-            "--data sample"
-        )
+    weights = _weights(preset, checkpoint)
     place = _device(device)
     precision: torch.dtype = getattr(torch, dtype or ("float32" if place.type == "cpu" else "float16"))
     folder = locate(weights)
     config = read_config(folder)
     tower = locate_tower(config, folder)
-    tokenizer, template = _tokenizer(folder), conversation(preset.conversation)
+    tokenizer, template = _tokenizer(folder, config), conversation(preset.conversation)
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE))
     files = (*weight_files(folder), *weight_files(tower), *_identity_files(folder, tower))
     return LlavaAdapter(
@@ -77,6 +72,24 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     )
 
 
+def check(preset: Preset, checkpoint: str | None) -> None:
+    """Whether the weights are within reach, from their config.json alone. Raises NotAvailable, CheckpointError."""
+    from models.llava.config import read_config
+    from models.llava.files import locate
+
+    read_config(locate(_weights(preset, checkpoint), config_only=True))
+
+
+def _weights(preset: Preset, checkpoint: str | None) -> str:
+    weights = checkpoint or preset.weights_location()
+    if weights is None:
+        raise NotAvailable(
+            f"the weights of {preset.name} were never published. Pass --checkpoint DIR with your own, or use "
+            f"llava-mini, the public Llama-3.1-8B checkpoint. {WORKS_NOW}"
+        )
+    return weights
+
+
 def _device(name: str | None) -> torch.device:
     import torch
 
@@ -90,11 +103,11 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path, config: LlavaConfig) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, config=config.llama_config(), local_files_only=True)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointError(f"{folder}: no usable tokenizer files ({str(error).splitlines()[0]}).") from error
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
