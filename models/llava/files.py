@@ -27,8 +27,9 @@ def locate(weights: str, config_only: bool = False) -> Path:
     if folder.is_absolute() or weights.startswith("."):
         raise NotAvailable(f"there is no folder {weights}. Check --checkpoint.")
     remedy = (
-        f"hf download {weights} --local-dir DIR, then pass --checkpoint DIR. The vision tower that its config.json names "
-        "(mm_vision_tower, e.g. openai/clip-vit-large-patch14-336) is a repository of its own: put it in DIR/<that name>. "
+        f"hf download {weights} --local-dir DIR, then pass --checkpoint DIR. The vision tower that its config.json "
+        "names (mm_vision_tower, e.g. openai/clip-vit-large-patch14-336) is a repository of its own: put it in "
+        "DIR/<that name>. "
         f"Data go to --data-root; `run-eval tasks TASK` shows their layout. {WORKS_NOW}"
     )
     return _snapshot(weights, remedy, ["config.json"] if config_only else [*_SMALL_FILES, "*.safetensors"])
