@@ -6,15 +6,16 @@ checkpoint are ignored, as the released loader does.
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from accelerate import init_empty_weights
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import CLIPVisionModel, LlamaForCausalLM
+from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaForCausalLM
 from transformers.modeling_utils import load_state_dict
 
 from harness.errors import CheckpointError
@@ -29,6 +30,12 @@ from models.llava.reducers.llava_mini import LlavaMini
 from models.llava.tower import ClipTower
 
 SHOWN = 5
+_TOWER = "vision_model."
+"""Before every key of a public CLIP tower."""
+_IGNORED = re.compile(r"model\.vision_tower\.|model\.image_newline|.*rotary_emb\.inv_freq")
+"""Copies of the tower, LLaVA-1.6's separator, and the rotary tables that old checkpoints hold."""
+_NOT_VISION = re.compile(r"text_model\.|text_projection\.|visual_projection\.|logit_scale|.*position_ids")
+"""The rest of a whole CLIP."""
 
 
 def build(config: LlavaConfig, tower: ClipTower) -> LlavaModel:
@@ -47,62 +54,64 @@ def load(
     folder = locate(str(weights))
     config = read_config(folder)
     tower = load_tower(locate_tower(config, folder), tower_dtype or dtype)
-    with torch.device("meta"):
+    with init_empty_weights(include_buffers=False):
         model = build(config, tower)
-    _fill(model, folder, dtype, device)
+    model.lm.tie_weights()
+    names = {_public(name, model.reducer): name for name, _ in _parameters(model)}
+    _fill(model, names, folder, dtype, device, _IGNORED)
+    model.lm.tie_weights()
     return model.to(device).eval()
 
 
 def load_tower(folder: Path, dtype: torch.dtype) -> ClipTower:
-    """transformers' CLIPVisionModel from a folder of its own. Raises CheckpointError."""
-    try:
-        clip, report = CLIPVisionModel.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, attn_implementation="sdpa", output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"vision tower {folder}: {error}") from error
-    if missing := sorted(report["missing_keys"]):
-        raise CheckpointError(f"vision tower {folder}: {_listed('missing', missing)}. Download the tower again.")
+    """transformers' CLIPVisionModel from a folder that holds it or all of CLIP. Raises CheckpointError."""
     processor = read_processor(folder)
-    if processor.crop != clip.config.image_size:
+    try:
+        config = CLIPVisionConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: no usable config.json of a CLIP tower ({error}).") from error
+    if processor.crop != config.image_size:
         raise CheckpointError(
-            f"vision tower {folder}: {PROCESSOR_FILE} makes pictures of {processor.crop} pixels, "
-            f"config.json wants {clip.config.image_size}."
+            f"{folder}: {PROCESSOR_FILE} makes {processor.crop} pixels, config.json wants {config.image_size}."
         )
+    with init_empty_weights(include_buffers=False):
+        clip = CLIPVisionModel(config)
+    names = {f"{_TOWER}{name}": name for name, _ in clip.named_parameters()}
+    _fill(clip, names, folder, dtype, "cpu", _NOT_VISION)
     return ClipTower(clip.eval(), processor)
 
 
-def _fill(model: LlavaModel, folder: Path, dtype: torch.dtype, device: str) -> None:
-    """Gives a model on the meta device its weights, one file at a time, so that no second copy stands in memory."""
-    wanted = dict(_parameters(model))
+def _fill(
+    module: nn.Module, names: Mapping[str, str], folder: Path, dtype: torch.dtype, device: str, ignored: re.Pattern[str]
+) -> None:
+    """Gives an empty module its weights, one file at a time, so that no second copy of all stands in memory.
+
+    `names`: key in the files -> parameter. Raises CheckpointError, listing keys that are missing, extra (unless
+    `ignored` matches them) or of another shape.
+    """
     given: set[str] = set()
     extra: list[str] = []
     wrong: list[str] = []
     for path in weight_files(folder):
-        for key, tensor in _tensors(path).items():
-            name = _inner(key, model.reducer)
-            if _ignored(key):
+        for found, tensor in _tensors(path).items():
+            key = f"{_TOWER}{found}" if f"{_TOWER}{found}" in names else found  # as transformers 5 writes a new tower
+            if key not in names:
+                extra += [] if ignored.match(key) else [key]
                 continue
-            if name not in wanted:
-                extra.append(key)
+            given.add(key)
+            owner, _, attribute = names[key].rpartition(".")
+            shape = getattr(module.get_submodule(owner), attribute).shape
+            if tensor.shape != shape:
+                wrong.append(f"{key} {[*tensor.shape]} for {[*shape]}")
                 continue
-            given.add(name)
-            if tensor.shape != wanted[name].shape:
-                wrong.append(f"{key} {[*tensor.shape]} for {[*wanted[name].shape]}")
-                continue
-            owner, _, attribute = name.rpartition(".")
             # Copied, since a view of the mapped file keeps its odd alignment, which changes the last bits of products.
-            setattr(model.get_submodule(owner), attribute, nn.Parameter(tensor.to(device, dtype, copy=True)))
-    missing = sorted(_public(name, model.reducer) for name in set(wanted) - given)
-    if missing or extra or wrong:
-        found = [_listed(word, keys) for word, keys in (("missing", missing), ("extra", sorted(extra))) if keys]
-        found += [_listed("of another shape", wrong)] if wrong else []
+            setattr(module.get_submodule(owner), attribute, nn.Parameter(tensor.to(device, dtype, copy=True)))
+    problems = (("missing", sorted(set(names) - given)), ("extra", sorted(extra)), ("of another shape", wrong))
+    if found := [_listed(word, keys) for word, keys in problems if keys]:
         raise CheckpointError(
             f"{folder}: the weights do not fit config.json: {'; '.join(found)}. "
             "Take config.json and the weights from the same checkpoint, or choose the preset of this model."
         )
-    model.lm.tie_weights()
-    _renew_buffers(model)
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -112,21 +121,6 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}). Download it again."
         ) from error
-
-
-def _ignored(key: str) -> bool:
-    """Copies of the tower, LLaVA-1.6's separator, and the rotary tables that old checkpoints hold."""
-    return key.startswith(("model.vision_tower.", "model.image_newline")) or key.endswith("rotary_emb.inv_freq")
-
-
-def _renew_buffers(model: LlavaModel) -> None:
-    """Rotary frequencies are buffers that no checkpoint holds; on the meta device they have no values yet."""
-    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
-
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, LlamaRotaryEmbedding):
-                setattr(module, name, LlamaRotaryEmbedding(model.config.llama_config()))
 
 
 def save(model: LlavaModel, folder: Path, dtype: torch.dtype | None = None, tower: str = "vision_tower") -> None:
@@ -139,28 +133,23 @@ def save(model: LlavaModel, folder: Path, dtype: torch.dtype | None = None, towe
     (folder / "config.json").write_text(json.dumps(raw, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     ends = {key: raw[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if key in raw}
     (folder / "generation_config.json").write_text(json.dumps(ends, indent=2) + "\n", encoding="utf-8")
-    tensors = {
-        _public(name, model.reducer): parameter.detach().to(dtype or parameter.dtype).contiguous()
-        for name, parameter in _parameters(model)
-    }
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    clip = copy.deepcopy(model.tower.clip)
-    clip.to(dtype or clip.dtype).save_pretrained(folder / tower)
+    own = {_public(name, model.reducer): parameter for name, parameter in _parameters(model)}
+    _save(own, folder / "model.safetensors", dtype)
+    model.tower.clip.config.save_pretrained(folder / tower)
+    clip = {f"{_TOWER}{name}": parameter for name, parameter in model.tower.clip.named_parameters()}
+    _save(clip, folder / tower / "model.safetensors", dtype)
     write_processor(model.tower.processor, folder / tower)
+
+
+def _save(parameters: Mapping[str, Tensor], path: Path, dtype: torch.dtype | None) -> None:
+    tensors = {key: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous() for key, tensor in parameters.items()}
+    save_file(tensors, path, metadata={"format": "pt"})
 
 
 def _parameters(model: LlavaModel) -> Iterator[tuple[str, nn.Parameter]]:
     for name, parameter in model.named_parameters():
         if not name.startswith("tower."):
             yield name, parameter
-
-
-def _inner(key: str, reducer: VisualReducer) -> str:
-    """Public key -> name of the parameter in LlavaModel."""
-    for public, own in reducer.key_prefixes.items():
-        if key.startswith(public):
-            return f"reducer.{own}{key.removeprefix(public)}"
-    return f"lm.{key}"
 
 
 def _public(name: str, reducer: VisualReducer) -> str:
@@ -175,4 +164,4 @@ def _public(name: str, reducer: VisualReducer) -> str:
 
 def _listed(word: str, keys: Sequence[str]) -> str:
     shown = ", ".join(keys[:SHOWN]) + (", .." if len(keys) > SHOWN else "")
-    return f"{len(keys)} {word}" + (f" ({shown})" if keys else "")
+    return f"{len(keys)} {word} ({shown})"

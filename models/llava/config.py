@@ -6,13 +6,13 @@ Fields and defaults are those of the released code (LLaVA-Mini 47da113); LLaVA-1
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.data.sources import load_json
 from harness.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -137,14 +137,16 @@ def _problem(raw: Mapping[str, Any]) -> str | None:
 
 
 def read_config(folder: Path) -> LlavaConfig:
-    """`folder/config.json`. Raises CheckpointError."""
+    """`folder/config.json`. Raises UserError (unreadable), CheckpointError (not ours)."""
     path = folder / "config.json"
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: is not valid JSON ({error}). Download the checkpoint again.") from error
-    if not isinstance(raw, dict):
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.")
+    return parse_config(read_json(path), str(path))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a checkpoint's file. Raises UserError."""
+    content = load_json(path)
+    if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds no JSON object. Download the checkpoint again.")
-    return parse_config(raw, str(path))
+    return content

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.data.hub import snapshot
 from harness.errors import CheckpointError, NotAvailable
-from models.llava.config import LlavaConfig
+from models.llava.config import LlavaConfig, read_json
 
 WORKS_NOW = "What works now: run-eval --model llava-mini-tiny --tasks gqa,mlvu --data sample"
 _SMALL_FILES = ("*.json", "*.model", "*.jinja")
@@ -66,7 +65,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     for single in _FORMATS:
         index = folder / f"{single}.index.json"
         if index.is_file():
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            names = sorted(set(read_json(index).get("weight_map", {}).values()))
         elif (folder / single).is_file():
             names = [single]
         else:

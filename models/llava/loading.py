@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,8 +115,10 @@ def _tokenizer(folder: Path, config: LlavaConfig) -> PreTrainedTokenizerBase:
 
 def _stop_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase, stop: str | None) -> frozenset[int]:
     """End tokens: those of generation_config.json, the tokenizer's own, and the template's stop text if it is one."""
+    from models.llava.config import read_json
+
     path = folder / "generation_config.json"
-    found = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
+    found = read_json(path).get("eos_token_id") if path.is_file() else None
     ends = {*(found if isinstance(found, list) else [found]), tokenizer.eos_token_id}
     if len(written := tokenizer(stop or "", add_special_tokens=False).input_ids) == 1:
         ends.add(written[0])

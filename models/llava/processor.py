@@ -10,7 +10,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from harness.errors import CheckpointError, MediaError
+from harness.errors import CheckpointError, MediaError, UserError
+from models.llava.config import read_json
 
 Pixels = NDArray[np.uint8]
 FILE = "preprocessor_config.json"
@@ -49,7 +50,7 @@ def read_processor(tower: Path) -> Processor:
     """The processing of a CLIP tower's folder. Raises CheckpointError."""
     path = tower / FILE
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
         size, crop = raw["size"], raw["crop_size"]
         found = Processor(
             size["shortest_edge"] if isinstance(size, dict) else size,
@@ -57,7 +58,7 @@ def read_processor(tower: Path) -> Processor:
             tuple(raw["image_mean"]),
             tuple(raw["image_std"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (UserError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: no usable CLIP preprocessing ({type(error).__name__}: {error}).") from error
     if found.crop > found.size:
         raise CheckpointError(f"{path}: crop_size {found.crop} is larger than size {found.size}.")

@@ -11,13 +11,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPConfig, CLIPModel, CLIPVisionModel
 
 from harness.errors import CheckpointError, NotAvailable
-from models.llava.checkpoint import load, save
+from models.llava.checkpoint import load, load_tower, save
 from models.llava.model import LlavaModel
+from models.llava.processor import Processor, write_processor
+from models.llava.tower import FeatureRequest
 from tests.support.golden import golden_path
 from tests.support.llava_golden import case, case_names
-from tests.support.llava_tiny import SIDE, questions, tiny_model
+from tests.support.llava_tiny import SIDE, questions, tiny_model, tiny_tower
 
 VARIANTS = [{}, {"compressor_size": 2, "tie_word_embeddings": True}, {"compressor_size": None}]
 
@@ -151,11 +154,44 @@ def test_cut_off_download_is_named(folder: Path) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("half", ["whole CLIP", "tower alone"])
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_tower_loads_from_every_layout_it_is_published_in(tmp_path: Path, half: str, form: str) -> None:
+    """CLIP's own repository holds the text model too, and for 336 pixels only a pickle of tensors."""
+    torch.manual_seed(0)
+    config = CLIPConfig(
+        text_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+        vision_config=tiny_tower().clip.config.to_dict(),
+        projection_dim=16,
+    )
+    clip = CLIPModel(config).eval()
+    part = clip if half == "whole CLIP" else clip.vision_model
+    part.save_pretrained(tmp_path)
+    write_processor(Processor(SIDE, SIDE), tmp_path)
+    if form == "bin":
+        tensors = load_file(tmp_path / "model.safetensors")
+        position_ids = {"vision_model.embeddings.position_ids": torch.arange(17)[None]}
+        torch.save({**tensors, **position_ids}, tmp_path / "pytorch_model.bin")
+        (tmp_path / "model.safetensors").unlink()
+    pixels = torch.randn(1, 3, SIDE, SIDE)
+    with torch.no_grad():
+        expected = clip.vision_model(pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
+    got = load_tower(tmp_path, torch.float32)(pixels, FeatureRequest((-2,))).only()
+    assert torch.equal(got, expected)
+
+
+def test_saved_tower_is_one_that_transformers_reads(folder: Path) -> None:
+    native = CLIPVisionModel.from_pretrained(folder / "vision_tower").state_dict()
+    ours = load(folder).tower.clip.state_dict()
+    assert native.keys() == ours.keys()
+    assert all(torch.equal(native[key], ours[key]) for key in ours)
+
+
 def test_tower_without_all_its_weights_is_refused(folder: Path) -> None:
     path = folder / "vision_tower" / "model.safetensors"
     tensors = load_file(path)
     save_file({key: tensor for key, tensor in tensors.items() if "layers.0.mlp" not in key}, path)
-    with pytest.raises(CheckpointError, match=r"vision tower .* 4 missing"):
+    with pytest.raises(CheckpointError, match=r"vision_tower: .* 4 missing"):
         load(folder)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, UserError
 from models.llava.config import parse_config, read_config
 from tests.support.llava_tiny import raw_config
 
@@ -51,7 +51,7 @@ def test_setting_that_cannot_be_honoured_is_named(changes: dict[str, Any], says:
 @pytest.mark.parametrize("content", ["", "[]", "{", '"llava"'])
 def test_broken_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(CheckpointError, match=r"config\.json"):
+    with pytest.raises(UserError, match=r"config\.json"):
         read_config(tmp_path)
 
 
