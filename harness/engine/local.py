@@ -1,4 +1,4 @@
-"""The executor: media prepared ahead in worker processes, batches by token budget, failures kept where they belong."""
+"""The executor of one process: media prepared ahead, batches by token budget, failures kept where they belong."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import gc
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from harness.engine.budget import Budget
+from harness.engine.prepared import Prefetch, Prepared
 from harness.errors import MediaError, UserError
-from harness.media.chunks import Chunk
 from harness.media.workers import PreparePool
-from harness.model import Model, ReadyGroup
-from harness.types import Group, Media, Missing, Request, Response
+from harness.model import Model
+from harness.types import Group, Missing, Response, Video
 
-AHEAD = 8
-"""Groups whose media are prepared beyond the batch in hand."""
-KEPT_BYTES = 64 * 2**20
-"""Chunks of one medium up to this much are kept until its group is done, so that a retry need not decode again."""
+LEAST_AHEAD, MOST_AHEAD = 8, 64
+"""Groups whose media are prepared beyond the batch in hand: the first of videos, up to the second of pictures."""
 FAILURES_IN_A_ROW = 5
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,178 +29,167 @@ class Outcome:
     group: Group
     sample_id: str
     result: Response | Missing
-    seconds: float
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why a call ended early, in words alone: an exception would keep the tensors of its frames alive."""
+
+    error: str
+    detail: str
+    memory: bool
 
 
 class LocalExecutor:
     """Answers groups with one model in this process."""
 
     def __init__(self, model: Model, pool: PreparePool, batch_tokens: int) -> None:
-        self._model, self._pool, self._budget = model, pool, batch_tokens
+        self._model, self._budget = model, Budget(batch_tokens)
+        self._prefetch = Prefetch(pool, model)
         self._failures = 0
-        self.notes: list[str] = []
+        self._held: list[Outcome] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know about the calls so far."""
+        low = self._budget.low
+        return [] if low is None else [f"memory ran out; batches went down to {low} tokens (--batch-tokens)"]
 
     def run(self, groups: Iterable[Group]) -> Iterator[Outcome]:
         """Outcomes of every request of every group, as they come. Raises UserError when the model fails on
         everything."""
-        waiting: deque[_Prepared] = deque()
-        source = iter(groups)
+        for batch in self._batches(iter(groups)):
+            calls = self._within_budget(batch)
+            while calls:
+                call, *calls = calls
+                unanswered, fault = yield from self._call(call)
+                calls = [*(yield from self._after(call, unanswered, fault)), *calls]
+        yield from self._held
+
+    def _batches(self, groups: Iterator[Group]) -> Iterator[list[Prepared]]:
+        waiting: deque[Prepared] = deque()
         while True:
-            while len(waiting) < AHEAD and (group := next(source, None)) is not None:
-                waiting.append(_Prepared(group, self._pool))
+            self._fill(waiting, groups)
             if not waiting:
                 return
             batch = [waiting.popleft()]
-            cost = self._model.cost_tokens(batch[0].group)
-            while waiting and cost + (more := self._model.cost_tokens(waiting[0].group)) <= self._budget:
+            cost = batch[0].cost
+            while True:
+                self._fill(waiting, groups)
+                if not waiting or cost + waiting[0].cost > self._budget.tokens:
+                    break
+                cost += waiting[0].cost
                 batch.append(waiting.popleft())
-                cost += more
-                if (group := next(source, None)) is not None:
-                    waiting.append(_Prepared(group, self._pool))
-            if len(batch) == 1 and cost > self._budget:
-                for part in batch[0].split(-(-cost // self._budget)):
-                    yield from self._answer([part])
-            else:
-                yield from self._answer(batch)
+            yield batch
 
-    def _answer(self, batch: Sequence[_Prepared]) -> Iterator[Outcome]:
-        """One call of the model, and whatever smaller calls its failures make necessary."""
-        open_ids = {request.sample_id: one for one in batch for request in one.group.requests}
+    def _fill(self, waiting: deque[Prepared], groups: Iterator[Group]) -> None:
+        """Starts groups until the next batch is under way."""
+        while len(waiting) < LEAST_AHEAD or (
+            len(waiting) < MOST_AHEAD
+            and not isinstance(waiting[-1].group.media, Video)
+            and sum(one.cost for one in waiting) < self._budget.tokens
+        ):
+            if (group := next(groups, None)) is None:
+                return
+            waiting.append(self._prefetch.start(group))
+
+    def _within_budget(self, batch: list[Prepared]) -> list[Sequence[Prepared]]:
+        """Calls of a batch: one, but several for a single group beyond the budget."""
+        if len(batch) > 1 or batch[0].cost <= self._budget.tokens:
+            return [batch]
+        return [[part] for part in batch[0].split(-(-batch[0].cost // self._budget.tokens))]
+
+    def _call(self, batch: Sequence[Prepared]) -> Generator[Outcome, None, tuple[set[str], _Fault | None]]:
+        """One call of the model. Returns the ids without an answer, and what ended the call early."""
+        unanswered = {request.sample_id: one.group for one in batch for request in one.group.requests}
+        fault = None
         clock = time.perf_counter()
         try:
-            for response in self._model.respond([ReadyGroup(one.group, one.chunks()) for one in batch]):
-                one = open_ids.pop(response.sample_id)
-                now = time.perf_counter()
-                yield Outcome(one.group, response.sample_id, response, now - clock)
-                clock = now
-        except MediaError as error:
-            yield from self._without_broken_media([one.left(open_ids) for one in batch], error)
-        except Exception as error:
-            left = [kept for one in batch if (kept := one.left(open_ids)).group.requests]
-            if out_of_memory(error):
-                self._free()
-                yield from self._smaller(left)
-            else:
-                yield from self._one_by_one(left, error)
-        else:
-            self._failures = 0
-            for sample_id, one in open_ids.items():
-                yield Outcome(one.group, sample_id, Missing("no answer from the model"), 0.0)
+            for response in self._model.respond([one.ready() for one in batch]):
+                group = unanswered.pop(response.sample_id)
+                seconds, clock = time.perf_counter() - clock, time.perf_counter()
+                yield from self._release_held()
+                yield Outcome(group, response.sample_id, response, seconds)
+        except UserError:
+            raise
+        except Exception as error:  # whatever an adapter raises costs its groups, not the run
+            fault = _Fault(type(error).__name__, str(error), out_of_memory(error))
+        return set(unanswered), fault
 
-    def _without_broken_media(self, batch: Sequence[_Prepared], error: MediaError) -> Iterator[Outcome]:
-        broken = [one for one in batch if one.media.error is not None]
+    def _after(
+        self, batch: Sequence[Prepared], unanswered: set[str], fault: _Fault | None
+    ) -> Generator[Outcome, None, list[Sequence[Prepared]]]:
+        """What follows from a call: Missing where there is nothing more to try, and the calls to make instead."""
+        left = [one.only(unanswered) for one in batch if any(r.sample_id in unanswered for r in one.group.requests)]
+        if fault is None:
+            self._budget.fits()
+            yield from _missing(left, Missing("no answer from the model"))
+            return []
+        if fault.memory:
+            return (yield from self._smaller(batch, left))
+        broken = [one for one in left if one.medium.error is not None]
         for one in broken:
-            cause = one.media.error or error
-            yield from one.missing(Missing(cause.reason, cause.detail))
-        rest = [one for one in batch if one.media.error is None and one.group.requests]
-        if rest and broken:
-            yield from self._answer(rest)
-        elif rest:
-            yield from self._one_by_one(rest, error)
+            cause = one.medium.error or MediaError(fault.error, fault.detail)
+            yield from _missing([one], Missing(cause.reason, cause.detail))
+        if broken:
+            rest = [one for one in left if one.medium.error is None]
+            return [rest] if rest else []
+        if len(left) > 1:
+            return [[one] for one in left]
+        yield from self._failed(left, fault)
+        return []
 
-    def _smaller(self, batch: Sequence[_Prepared]) -> Iterator[Outcome]:
+    def _smaller(
+        self, batch: Sequence[Prepared], left: list[Prepared]
+    ) -> Generator[Outcome, None, list[Sequence[Prepared]]]:
         """Halves: of the groups, then of one group's questions. A single question that does not fit is Missing."""
-        if len(batch) == 1 and len(batch[0].group.requests) <= 1:
-            for one in batch:
-                yield from one.missing(Missing("out of memory"))
-            return
-        halved = max(1, self._budget // 2)
-        self.notes.append(f"out of memory: batches of {halved} instead of {self._budget} tokens from here on")
-        self._budget = halved
-        if len(batch) == 1:
-            for part in batch[0].split(2):
-                yield from self._answer([part])
-        else:
-            middle = len(batch) // 2
-            yield from self._answer(batch[:middle])
-            yield from self._answer(batch[middle:])
+        _free_memory()
+        self._budget.shrink(sum(one.cost for one in batch))
+        if len(left) > 1:
+            return [left[: len(left) // 2], left[len(left) // 2 :]]
+        if left and len(left[0].group.requests) > 1:
+            return [[part] for part in left[0].split(2)]
+        yield from _missing(left, Missing("out of memory"))
+        return []
 
-    def _one_by_one(self, batch: Sequence[_Prepared], error: Exception) -> Iterator[Outcome]:
-        """A failure that is nobody's in particular: each group again by itself, then Missing."""
-        if len(batch) > 1:
-            for one in batch:
-                yield from self._answer([one])
-            return
+    def _failed(self, left: Sequence[Prepared], fault: _Fault) -> Iterator[Outcome]:
+        """A group on which the model fails by itself. In a row of failures only the first is Missing at once: the
+        others may be its victims, and are tried again by whoever resumes if the row ends the run."""
         self._failures += 1
-        what = f"{type(error).__name__}: {error}"
+        outcomes = list(_missing(left, Missing(f"model error: {fault.error}", fault.detail)))
+        if self._failures == 1:
+            yield from outcomes
+            return
+        self._held += outcomes
         if self._failures >= FAILURES_IN_A_ROW:
             raise UserError(
-                f"the model failed on {self._failures} groups in a row, the last time with {what}. What was answered "
-                "before is kept; mend the model, then resume."
-            ) from error
-        for one in batch:
-            yield from one.missing(Missing(f"model error: {type(error).__name__}", str(error)))
+                f"the model failed on {self._failures} groups in a row, the last time with {fault.error}: "
+                f"{fault.detail}. What was answered before is kept; mend the model, then resume."
+            )
 
-    @staticmethod
-    def _free() -> None:
-        gc.collect()
-        if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    def _release_held(self) -> Iterator[Outcome]:
+        """The model works again, so its failures before were their own."""
+        self._failures = 0
+        held, self._held = self._held, []
+        yield from held
 
 
 def out_of_memory(error: Exception) -> bool:
     """Whether an exception means that the device or the machine had no memory left."""
     text = str(error).lower()
-    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    return named or (isinstance(error, RuntimeError) and ("out of memory" in text or "not enough memory" in text))
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
+    )
 
 
-class _Prepared:
-    """A group with its medium under preparation."""
-
-    def __init__(self, group: Group, pool: PreparePool, media: _Medium | None = None) -> None:
-        self.group, self._pool = group, pool
-        self.media = media or _Medium(group, pool)
-
-    def chunks(self) -> Iterator[Chunk]:
-        return iter(self.media)
-
-    def left(self, open_ids: Iterable[str]) -> _Prepared:
-        """The same medium with only the requests that are still open."""
-        kept = set(open_ids)
-        return self._with(tuple(request for request in self.group.requests if request.sample_id in kept))
-
-    def split(self, parts: int) -> list[_Prepared]:
-        """The requests in at most `parts` runs, on the same medium."""
-        size = max(1, -(-len(self.group.requests) // parts))
-        starts = range(0, len(self.group.requests), size)
-        return [self._with(self.group.requests[start : start + size]) for start in starts]
-
-    def missing(self, why: Missing) -> Iterator[Outcome]:
-        for request in self.group.requests:
-            yield Outcome(self.group, request.sample_id, why, 0.0)
-
-    def _with(self, requests: tuple[Request, ...]) -> _Prepared:
-        return _Prepared(replace(self.group, requests=requests), self._pool, self.media)
+def _missing(batch: Iterable[Prepared], why: Missing) -> Iterator[Outcome]:
+    for one in batch:
+        for request in one.group.requests:
+            yield Outcome(one.group, request.sample_id, why)
 
 
-class _Medium:
-    """A medium's chunks, which can be gone through again: from memory while they are few, else decoded anew."""
-
-    def __init__(self, group: Group, pool: PreparePool) -> None:
-        self._media: Media | None = group.media
-        self._frames = group.requests[0].frames
-        self._pool = pool
-        self._kept: list[Chunk] | None = []
-        self._kept_bytes = 0
-        self._stream = self._submit()
-        self.error: MediaError | None = None
-
-    def _submit(self) -> Iterator[Chunk]:
-        return iter(()) if self._media is None else self._pool.submit(self._media, self._frames)
-
-    def __iter__(self) -> Iterator[Chunk]:
-        if self._kept is None:
-            self._kept, self._kept_bytes, self._stream = [], 0, self._submit()
-        yield from self._kept
-        try:
-            for chunk in self._stream:
-                if self._kept is not None:
-                    self._kept.append(chunk)
-                    self._kept_bytes += chunk.nbytes
-                    if self._kept_bytes > KEPT_BYTES:
-                        self._kept = None
-                yield chunk
-        except MediaError as error:
-            self.error = error
-            raise
+def _free_memory() -> None:
+    gc.collect()
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
