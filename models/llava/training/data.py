@@ -48,12 +48,18 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def read_packs(path: Path, prompt: Encode, answer: Encode, size: int) -> list[Pack]:
+def read_packs(
+    path: Path,
+    prompt: Encode,
+    answer: Encode,
+    size: int,
+    keep: Callable[[dict[str, Any]], bool] = lambda record: True,
+) -> list[Pack]:
     """Packs of at most `size` examples, in file order. Each human turn is a question of its own about the medium."""
     examples: dict[tuple[str, str], Example] = {}
     media: dict[str, list[Example]] = {}
     packs = []
-    for record in read_records(path):
+    for record in filter(keep, read_records(path)):
         turns = [turn["value"] for turn in record["conversations"]]
         medium = record.get("image") or record.get("video")
         for key in zip(turns[::2], turns[1::2], strict=True):
@@ -68,7 +74,7 @@ def read_packs(path: Path, prompt: Encode, answer: Encode, size: int) -> list[Pa
 
 
 def batches(packs: Sequence[Pack], size: int, count: int, seed: int) -> list[list[Pack]]:
-    """`count` shuffled batches of `size` packs that are alike (kind of medium, length, one question or more), in epochs.
+    """`count` shuffled batches of `size` like packs (kind of medium, length, one question or more), in epochs.
 
     Raises ValueError if the packs do not fill a single batch.
     """
@@ -88,14 +94,6 @@ def batches(packs: Sequence[Pack], size: int, count: int, seed: int) -> list[lis
         rng.shuffle(epoch)
         made += epoch
     return made[:count]
-
-
-def mixed(first: list[list[Pack]], second: list[list[Pack]], alone: float, seed: int) -> list[list[Pack]]:
-    """A curriculum: the share `alone` of `first` by itself, then the rest of it shuffled together with `second`."""
-    start = int(len(first) * alone)
-    rest = first[start:] + second
-    random.Random(seed).shuffle(rest)
-    return first[:start] + rest
 
 
 def collate(packs: Sequence[Pack], pad: int) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""LLaVA-Mini's two training stages on transformers' `Trainer`, after a text-only warm-up of a new language model.
+"""LLaVA-Mini's two training stages on transformers' `Trainer`.
 
 Stage 1 trains the projector alone, on captions, with all patches going into the language model (no compression, no
 pre-fusion); stage 2 trains everything but the tower, on questions (paper section 4.2).
@@ -84,12 +84,6 @@ def train_stage(
     return list(trainer.state.log_history)
 
 
-def only_language_model(model: PackedLlava) -> None:
-    """Warm-up: the language model trains, on text alone."""
-    model.requires_grad_(False)
-    model.lm.requires_grad_(True)
-
-
 def only_projector(model: PackedLlava) -> None:
     """Stage 1."""
     model.requires_grad_(False)
@@ -99,9 +93,3 @@ def only_projector(model: PackedLlava) -> None:
 def all_but_tower(model: PackedLlava) -> None:
     """Stage 2. The tower is not part of `model`."""
     model.requires_grad_(True)
-
-
-def start_prefusion(model: PackedLlava) -> None:
-    """A new pre-fusion stack begins as a copy of the language model's first layers, which can already read text."""
-    for layer, source in zip(model.reducer.prefusion.layers, model.lm.model.layers, strict=False):
-        layer.load_state_dict(source.state_dict())

@@ -1,0 +1,124 @@
+"""Makes a tiny model again, from nothing:
+
+    python -m models.llava.training.tiny --model llava-mini-tiny --output DIR [--work DIR] [--scale 0.01]
+
+Scenes become LLaVA-format data, the tower learns dense labels and is frozen, stage 1 trains the projector on captions,
+stage 2 everything but the tower on questions. What stands in the work folder already is not made again, so the second
+and third model cost their own training alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from models.llava import checkpoint
+from models.llava.config import parse_config
+from models.llava.model import LlavaModel
+from models.llava.prompts import conversation, prompt_ids
+from models.llava.training import recipe as recipes
+from models.llava.training.data import Encode, batches, read_packs, read_records
+from models.llava.training.features import FeatureStore, write_features
+from models.llava.training.packed import PackedLlava
+from models.llava.training.recipe import Recipe
+from models.llava.training.shapes import TINY_MODELS, tiny_config
+from models.llava.training.stages import StageSettings, all_but_tower, only_projector, train_stage
+from models.llava.training.tokenizer import Tokenizer, build_tokenizer, load_tokenizer
+from models.llava.training.tower import dense_set, train_tower
+
+
+def prepare(work: Path, recipe: Recipe) -> Tokenizer:
+    """Data, tower, tokenizer and features in `work`, each made if it is not there."""
+    data, tower, words, features = (work / name for name in ("data", "tower", "tokenizer", "features"))
+    if not (data / "stage2.json").is_file():
+        counts = {"--images": recipe.images, "--easy-images": recipe.easy_images, "--videos": recipe.videos}
+        options = [str(part) for pair in counts.items() for part in pair]
+        subprocess.run([sys.executable, "-m", "tasks.samples.training", "--output", str(data), *options], check=True)
+    if not (tower / "config.json").is_file():
+        print(train_tower(dense_set(recipe.tower_pictures), tower, recipe.tower_epochs), file=sys.stderr)
+    records = [record for stage in ("stage1", "stage2") for record in read_records(data / f"{stage}.json")]
+    if not (words / "tokenizer.json").is_file():
+        texts = (turn["value"].removeprefix("<image>") for record in records for turn in record["conversations"])
+        build_tokenizer(texts).save_pretrained(words)
+    if not (features / "features.json").is_file():
+        media = dict.fromkeys(record.get("image") or record["video"] for record in records)
+        write_features(tower, data, media, features)
+    return load_tokenizer(words)
+
+
+def encoders(tokenizer: Tokenizer) -> tuple[Encode, Encode]:
+    """Text -> ids, of a prompt in the `bare` template and of an answer with its end token."""
+    template = conversation("bare")
+
+    def prompt(text: str) -> tuple[int, ...]:
+        question = text.removeprefix("<image>").strip()
+        return tuple(prompt_ids(question, "<image>" in text, template, tokenizer))
+
+    def answer(text: str) -> tuple[int, ...]:
+        return (*tokenizer(text, add_special_tokens=False).input_ids, tokenizer.eos_token_id)
+
+    return prompt, answer
+
+
+def fresh(name: str, vocabulary: int, tower: Path, seed: int) -> LlavaModel:
+    """A tiny model with the trained tower and random weights elsewhere."""
+    torch.manual_seed(seed)
+    config = parse_config(tiny_config(name, vocabulary), name)
+    return checkpoint.build(config, checkpoint.load_tower(tower, torch.float32))
+
+
+def train(name: str, work: Path, output: Path, recipe: Recipe) -> LlavaModel:
+    """Both stages for one of `TINY_MODELS`; saves the checkpoint to `output` in half precision and returns it."""
+    tokenizer = prepare(work, recipe)
+    coded, store = encoders(tokenizer), FeatureStore(work / "features")
+    stage1, stage2 = work / "data" / "stage1.json", work / "data" / "stage2.json"
+
+    start = fresh("llava-v1.5-tiny", len(tokenizer), work / "tower", seed=0)
+    captioner = PackedLlava(start)
+    only_projector(captioner)
+    captions = read_packs(stage1, *coded, 1, lambda row: "easy" in row["id"])
+    steps = batches(captions, recipes.CAPTIONS_A_BATCH, recipe.captions, 1)
+    train_stage(captioner, steps, store, StageSettings(recipe.caption_rate), work / "log")
+
+    model = fresh(name, len(tokenizer), work / "tower", seed=2)
+    model.lm.load_state_dict(start.lm.state_dict())
+    model.reducer.projector.load_state_dict(start.reducer.projector.state_dict())
+    packed = PackedLlava(model)
+    all_but_tower(packed)
+    pictures = recipes.picture_curriculum(stage2, *coded, recipe)
+    train_stage(packed, pictures, store, StageSettings(recipe.picture_rate), work / "log")
+    clips = recipes.clip_curriculum(stage2, *coded, recipe)
+    train_stage(packed, clips, store, StageSettings(recipe.clip_rate), work / "log")
+    save(model, tokenizer, work / "tower", output)
+    return model
+
+
+def save(model: LlavaModel, tokenizer: Tokenizer, tower: Path, output: Path) -> None:
+    """A checkpoint folder in the public layout, in half precision, with tokenizer and preprocessing files."""
+    checkpoint.save(model, output, torch.float16)
+    tokenizer.save_pretrained(output)
+    processing = (tower / "preprocessor_config.json").read_text()
+    (output / "vision_tower" / "preprocessor_config.json").write_text(processing)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=TINY_MODELS, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
+    parser.add_argument(
+        "--work", type=Path, default=Path("tiny-work"), help="data, tower and features, shared by models"
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of every count, to try the command out")
+    asked = parser.parse_args(arguments)
+    torch.set_num_threads(asked.threads)
+    train(asked.model, asked.work, asked.output, Recipe() if asked.scale == 1 else Recipe().scaled(asked.scale))
+
+
+if __name__ == "__main__":
+    main()
