@@ -15,13 +15,14 @@ def print_runs(runs: Mapping[str, Run]) -> None:
     """One table over models and tasks, and what a reader must know about its numbers."""
     from tasks import TASKS
 
-    rows = table(
-        "task", "model", ">score", ">95 % interval", ">samples", ">missing", ">vision tokens", ">samples/s", ">paper"
-    )
+    columns = ["task", "model", ">score", ">95 % interval", ">samples", ">missing", ">vision tokens", ">samples/s"]
+    beside_paper = any(_comparable(entry) for run in runs.values() for entry in run.metrics["tasks"].values())
+    rows = table(*columns, *(["paper"] if beside_paper else []))
     for task in _tasks(runs):
         title = TASKS.load(task).card.title
         for index, (model, run) in enumerate(runs.items()):
-            rows.add_row(title if index == 0 else "", model, *_cells(run, task), end_section=index == len(runs) - 1)
+            cells = _cells(run, task)[: None if beside_paper else -1]
+            rows.add_row(title if index == 0 else "", model, *cells, end_section=index == len(runs) - 1)
     out = console()
     out.print(rows)
     for line in _footnotes(runs):
@@ -40,7 +41,6 @@ def _cells(run: Run, task: str) -> list[str]:
     value, ci95 = headline["value"], headline["ci95"]
     rate = speed.get("samples_per_second")
     tokens = info["tasks"][task]["vision_tokens"]
-    comparable = not entry["paper"]["verdict"].startswith("not comparable")
     return [
         "withheld" if value is None else f"{value:.1f}{' %' if headline['unit'] == '%' else ''}",
         "-" if ci95 is None else f"{ci95[0]:.1f} to {ci95[1]:.1f}",
@@ -48,8 +48,12 @@ def _cells(run: Run, task: str) -> list[str]:
         f"{entry['n'] - entry['n_scored']:,}",
         "-" if tokens is None else f"{tokens:,.0f}" if float(tokens).is_integer() else f"{tokens:,.1f}",
         "cached" if rate is None else f"{rate:.1f}",
-        f"{entry['paper']['value']}: {entry['paper']['verdict']}" if comparable else "-",
+        f"{entry['paper']['value']}: {entry['paper']['verdict']}" if _comparable(entry) else "-",
     ]
+
+
+def _comparable(entry: Mapping[str, Json]) -> bool:
+    return not entry["paper"]["verdict"].startswith("not comparable")
 
 
 def _footnotes(runs: Mapping[str, Run]) -> list[str]:
