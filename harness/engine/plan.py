@@ -36,7 +36,10 @@ class TaskPlan:
 
     def digest(self) -> str:
         """sha256 over samples and requests: what must not have changed when a run is resumed."""
-        rows = [[sample.id, sample.question, sample.answer, list(sample.choices)] for sample in self.samples]
+        rows = [
+            [one.id, one.question, one.media and one.media.id, one.answer, list(one.choices), dict(one.meta)]
+            for one in self.samples
+        ]
         asked = [asdict(request) for group in self.groups for request in group.requests]
         return hashlib.sha256(json.dumps([rows, asked], sort_keys=True).encode()).hexdigest()
 
