@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.engine.cache import ResponseCache, cache_key, model_parts, request_parts
+from harness.engine.config import RunConfig
 from harness.engine.local import LocalExecutor
 from harness.engine.plan import TaskPlan
 from harness.engine.progress import Progress, State
@@ -42,13 +43,13 @@ class TaskWork:
         pool: PreparePool,
         journal: Journal,
         cache: ResponseCache | None,
-        batch_tokens: int,
+        config: RunConfig,
         progress: Progress,
     ) -> None:
         """Answers everything open. Raises UserError, KeyboardInterrupt; the journal then holds what was answered."""
         identity = model_parts(model.card)
         keys: dict[str, Mapping[str, Json]] = {}
-        executor = LocalExecutor(model, pool, batch_tokens)
+        executor = LocalExecutor(model, pool, config.batch_tokens)
         self._started = time.perf_counter()
 
         def uncached() -> Iterator[Group]:
@@ -56,7 +57,7 @@ class TaskWork:
                 digest = _digest(cache, group)
                 left = []
                 for request in group.requests:
-                    keys[request.sample_id] = parts = request_parts(request, group.media, digest)
+                    keys[request.sample_id] = parts = request_parts(request, group.media, digest, config.video_reader)
                     known = self._known(cache, identity, parts, request, group)
                     if known is None:
                         left.append(request)

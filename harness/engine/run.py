@@ -192,7 +192,7 @@ def _answer(
     ):
         if work.repaired:
             progress.note(f"{work.plan.name}: the journal ended in the middle of a line; its sample is asked again")
-        work.run(model, pool, journal, cache, config.batch_tokens, progress)
+        work.run(model, pool, journal, cache, config, progress)
         waited = pool.wait_seconds
     seconds = time.perf_counter() - started
     return {
@@ -221,9 +221,7 @@ def _cache(config: RunConfig, progress: Progress) -> Iterator[ResponseCache | No
     if config.cache is None:
         yield None
         return
-    with closing(ResponseCache(config.cache)) as cache:
-        if cache.rebuilt is not None:
-            progress.note(f"the response cache was damaged; it is begun anew, the old file is {cache.rebuilt}")
+    with closing(ResponseCache(config.cache, progress.note)) as cache:
         yield cache
 
 
