@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.cli.printing import console, table
+from harness.types import Json
 
 if TYPE_CHECKING:
     from harness.engine.run import Run
