@@ -3,6 +3,7 @@ secrets."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -36,8 +37,6 @@ def _version(name: str) -> str | None:
 
 
 def _cpus() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -66,4 +65,11 @@ def _device(name: str | None) -> dict[str, Json]:
         "model": torch.cuda.get_device_name(index),
         "memory_bytes": torch.cuda.get_device_properties(index).total_memory,
         "cuda": torch.version.cuda,
+        "driver": _driver(),
     }
+
+
+def _driver() -> str | None:
+    """The kernel driver's version line, where there is an NVIDIA one."""
+    path = Path("/proc/driver/nvidia/version")
+    return path.read_text(encoding="utf-8").splitlines()[0] if path.is_file() else None

@@ -14,6 +14,7 @@ from harness.engine.prepared import Prefetch, Prepared
 from harness.errors import MediaError, UserError
 from harness.media.workers import PreparePool
 from harness.model import Model
+from harness.records.redaction import redacted
 from harness.types import Group, Missing, Response, Video
 
 LEAST_AHEAD, MOST_AHEAD = 8, 64
@@ -114,7 +115,7 @@ class LocalExecutor:
         except UserError:
             raise
         except Exception as error:  # whatever an adapter raises costs its groups, not the run
-            fault = _Fault(type(error).__name__, str(error), out_of_memory(error))
+            fault = _Fault(type(error).__name__, redacted(str(error)), out_of_memory(error))
         return set(unanswered), fault
 
     def _after(

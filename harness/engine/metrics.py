@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from harness.engine.plan import TaskPlan
 from harness.engine.verdict import verdict
 from harness.scoring.statistics import clustered_bootstrap, point, worst_and_best
 from harness.task import Task
-from harness.types import Json, Missing, Response, Score, Scored
+from harness.types import Json, Missing, Response, Sample, Score, Scored
 
 
 def score_all(plan: TaskPlan, outcomes: Mapping[str, Response | Missing]) -> list[Scored]:
@@ -22,28 +23,42 @@ def score_all(plan: TaskPlan, outcomes: Mapping[str, Response | Missing]) -> lis
         if isinstance(outcome, Missing):
             scored.append(Scored(sample, None, outcome))
         else:
-            scored.append(Scored(sample, outcome, plan.task.score(sample, outcome)))
+            scored.append(Scored(sample, outcome, _score(plan.task, sample, outcome)))
     return scored
 
 
+def _score(task: Task, sample: Sample, response: Response) -> Score | Missing:
+    """The task's score. A scorer that fails, against its contract, costs its sample and not the run."""
+    try:
+        score = task.score(sample, response)
+        json.dumps([dict(score.values), dict(score.detail)], allow_nan=False)
+    except Exception as error:
+        return Missing(f"scorer error: {type(error).__name__}", str(error))
+    return score
+
+
 def score_row(scored: Scored) -> dict[str, Json]:
-    """A line of `scores.jsonl`: free of timings and of anything that an interruption could change."""
+    """A line of `scores.jsonl`: free of timings and of anything that an interruption could change.
+
+    `cluster`: the medium; samples of one are not independent.
+    """
+    head = {"id": scored.sample.id, "cluster": _cluster(scored.sample)}
     if isinstance(scored.result, Missing):
-        return {"id": scored.sample.id, "missing": scored.result.reason}
-    return {"id": scored.sample.id, "values": dict(scored.result.values), "detail": dict(scored.result.detail)}
+        return {**head, "missing": scored.result.reason}
+    return {**head, "values": dict(scored.result.values), "detail": dict(scored.result.detail)}
 
 
-def metrics_of(task: Task, scored: Sequence[Scored], config: RunConfig, prompt: str) -> dict[str, Json]:
+def metrics_of(plan: TaskPlan, scored: Sequence[Scored], config: RunConfig) -> dict[str, Json]:
     """One task's entry of `metrics.json`."""
-    card, headline = task.card, task.headline
+    task, source = plan.task, config.sources[plan.name]
+    headline = task.headline
     answered = [one for one in scored if isinstance(one.result, Score)]
     missing = Counter(one.result.reason for one in scored if isinstance(one.result, Missing))
     share = missing.total() / len(scored) if scored else 0.0
     withheld = share > config.max_missing or not answered
-    clusters = [one.sample.media.id if one.sample.media else one.sample.id for one in scored]
+    clusters = [_cluster(one.sample) for one in scored]
     value = None if withheld else point(headline, scored)
     ci95 = None if withheld else clustered_bootstrap(headline, scored, clusters, config.seed)
-    paper = card.paper.get(config.model)
     return {
         "headline": {
             "name": headline.name,
@@ -58,10 +73,17 @@ def metrics_of(task: Task, scored: Sequence[Scored], config: RunConfig, prompt: 
         "bounds": None if (ends := worst_and_best(headline, scored)) is None else [_number(end) for end in ends],
         "breakdown": _clean(task.breakdown(answered)) if answered else {},
         "variants": _clean(task.variants(answered)) if answered else {},
-        "paper": {"value": paper, "verdict": verdict(card, config, prompt, len(scored), value, ci95)},
-        "data": config.sources[card.name].label,
-        "prompt": prompt,
+        "paper": {
+            "value": None if source.synthetic else task.card.paper.get(config.model),
+            "verdict": verdict(task.card, config, plan, value, ci95),
+        },
+        "data": source.label,
+        "prompt": plan.prompt,
     }
+
+
+def _cluster(sample: Sample) -> str:
+    return sample.media.id if sample.media is not None else f"text:{sample.id}"
 
 
 def _why(share: float, limit: float) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from harness.data.sources import missing_files
 from harness.engine.config import RunConfig
-from harness.errors import UnknownName, UserError
+from harness.errors import MediaError, NotAvailable, UnknownName, UserError
 from harness.task import Task
-from harness.types import Group, Image, Json, Media, Missing, Request, Sample, Video
+from harness.types import FramePolicy, Group, Image, Json, Media, Missing, Request, Sample, Video
 
 SHOWN = 3
 
@@ -34,19 +35,27 @@ class TaskPlan:
     def media(self) -> list[Media]:
         return [group.media for group in self.groups if group.media is not None]
 
-    def digest(self) -> str:
-        """sha256 over samples and requests: what must not have changed when a run is resumed."""
-        rows = [
-            [one.id, one.question, one.media and one.media.id, one.answer, list(one.choices), dict(one.meta)]
+    def digests(self) -> dict[str, str]:
+        """sha256 over samples and over prompts: what must not have changed when a run is resumed."""
+        samples = (
+            [one.id, one.question, one.answer, one.choices, one.meta, one.media and one.media.id, one.broken]
             for one in self.samples
-        ]
-        asked = [asdict(request) for group in self.groups for request in group.requests]
-        return hashlib.sha256(json.dumps([rows, asked], sort_keys=True).encode()).hexdigest()
+        )
+        prompts = (
+            [one.sample_id, one.text, one.max_new_tokens, _policy(one.frames)]
+            for group in self.groups
+            for one in group.requests
+        )
+        return {"samples_sha256": _sha256(samples), "prompts_sha256": _sha256(prompts)}
+
+    def frames(self, reader: str) -> int:
+        """Video frames that would be shown. Looks into every video, and counts nothing for one that cannot be read."""
+        return sum(_frames(group, reader) for group in self.groups if isinstance(group.media, Video))
 
     def summary(self) -> dict[str, Json]:
-        """Counts for --dry-run; nothing is decoded."""
+        """Counts for --dry-run and run.json; nothing is opened."""
         media = self.media()
-        files = [item.source for item in media if isinstance(item.source, Path)]
+        files = list(dict.fromkeys(item.source for item in media if isinstance(item.source, Path)))
         return {
             "prompt": self.prompt,
             "samples": len(self.samples),
@@ -61,61 +70,84 @@ class TaskPlan:
         }
 
 
-def plan_task(task: Task, config: RunConfig) -> TaskPlan:
-    """One task's plan. Raises UserError and its kinds: unknown prompt or ids, absent files, duplicate ids."""
-    card = task.card
-    prompt = config.prompt or card.prompts[0]
-    if prompt not in card.prompts:
-        raise UnknownName(f"prompt preset of {card.name}", prompt, card.prompts)
-    samples = _chosen(task.samples(config.sources[card.name]), card.name, config)
-    unusable = {sample.id: Missing(sample.broken) for sample in samples if sample.broken}
-    unusable |= _absent(card.name, [sample for sample in samples if not sample.broken], config)
-    members: dict[str, list[Sample]] = {}
-    for sample in samples:
-        if sample.id not in unusable:
-            members.setdefault(sample.media.id if sample.media else f"text:{sample.id}", []).append(sample)
-    groups = tuple(
-        Group(some[0].media, tuple(_adjusted(task.request(sample, prompt), config) for sample in some))
-        for some in members.values()
-    )
-    return TaskPlan(task, prompt, samples, groups, unusable)
+def plan_tasks(tasks: Sequence[Task], config: RunConfig) -> list[TaskPlan]:
+    """The tasks' plans. Raises UserError and its kinds: data that cannot be read (of all tasks at once), an unknown
+    prompt, unknown or duplicate ids."""
+    for task in tasks:
+        if config.prompt is not None and config.prompt not in task.card.prompts:
+            raise UnknownName(f"prompt preset of {task.card.name}", config.prompt, task.card.prompts)
+    read: list[Sequence[Sample]] = []
+    absent: list[str] = []
+    for task in tasks:
+        try:
+            read.append(task.samples(config.sources[task.card.name]))
+        except NotAvailable as error:
+            absent.append(str(error))
+    if absent:
+        raise NotAvailable("\n".join(dict.fromkeys(absent)))
+    _check_ids([task.card.name for task in tasks], read, config)
+    return [_plan(task, samples, config) for task, samples in zip(tasks, read, strict=True)]
 
 
-def _chosen(samples: Sequence[Sample], task: str, config: RunConfig) -> tuple[Sample, ...]:
-    """The samples to run, in official order."""
-    by_id = {sample.id: sample for sample in samples}
-    if len(by_id) < len(samples):
-        raise UserError(f"{task}: {len(samples) - len(by_id)} sample ids occur more than once in the annotations.")
-    if not samples:
-        raise UserError(f"{task}: the annotations hold no samples.")
-    if config.samples is not None:
-        unknown = [name for name in config.samples if name not in by_id]
-        if len(unknown) == len(config.samples) or (unknown and len(config.tasks) == 1):
-            raise UserError(
-                f"{task}: {len(unknown)} of {len(config.samples)} ids of --samples do not exist, e.g. {unknown[0]}. "
-                f"The first of this task is {samples[0].id}."
-            )
-        samples = [sample for sample in samples if sample.id in set(config.samples)]
-    return tuple(samples[: config.limit])
-
-
-def _absent(task: str, samples: Sequence[Sample], config: RunConfig) -> dict[str, Missing]:
-    """Samples whose files are not there. Raises UserError unless the user accepts that."""
-    paths = {
-        sample.id: sample.media.source
-        for sample in samples
-        if sample.media is not None and isinstance(sample.media.source, Path)
-    }
-    missing = missing_files(paths.values())
-    if missing and not config.allow_missing_files:
+def require_files(name: str, groups: Iterable[Group]) -> None:
+    """Raises UserError where media files of these groups are not there: how many, and which."""
+    files = {media.source for group in groups if (media := group.media) and isinstance(media.source, Path)}
+    if missing := missing_files(sorted(files)):
         shown = ", ".join(str(path) for path in missing[:SHOWN])
         raise UserError(
-            f"{task}: {len(missing)} of {len(set(paths.values()))} media files are missing: {shown}"
+            f"{name}: {len(missing)} of {len(files)} media files are missing: {shown}"
             f"{', ..' if len(missing) > SHOWN else ''}. Complete the download, or pass --allow-missing-files to count "
             "their samples as Missing."
         )
-    gone = set(missing)
-    return {name: Missing("file not found", str(path)) for name, path in paths.items() if path in gone}
+
+
+def _check_ids(names: Sequence[str], read: Sequence[Sequence[Sample]], config: RunConfig) -> None:
+    wanted = set(config.samples or ())
+    for name, samples in zip(names, read, strict=True):
+        ids = {sample.id for sample in samples}
+        if len(ids) < len(samples):
+            raise UserError(f"{name}: {len(samples) - len(ids)} sample ids occur more than once in the annotations.")
+        if not samples:
+            raise UserError(f"{name}: the annotations hold no samples.")
+        if config.samples is not None and ids.isdisjoint(config.samples):
+            raise UserError(
+                f"{name}: none of the {len(config.samples)} ids of --samples exists, e.g. {config.samples[0]}. "
+                f"The first of this task is {samples[0].id}."
+            )
+        wanted -= ids
+    if wanted:
+        raise UserError(
+            f"{len(wanted)} of {len(config.samples or ())} ids of --samples exist in none of {', '.join(names)}: "
+            f"{', '.join(sorted(wanted)[:SHOWN])}. An id of {names[0]} looks like {read[0][0].id}."
+        )
+
+
+def _plan(task: Task, samples: Sequence[Sample], config: RunConfig) -> TaskPlan:
+    if config.samples is not None:
+        wanted = set(config.samples)
+        samples = [sample for sample in samples if sample.id in wanted]
+    samples = tuple(samples[: config.limit])
+    prompt = config.prompt or task.card.prompts[0]
+    members: dict[object, list[Request]] = {}
+    media: dict[object, Media | None] = {}
+    for sample in samples:
+        if not sample.broken:
+            request = _adjusted(task.request(sample, prompt), config)
+            key = _group_key(sample, request)
+            members.setdefault(key, []).append(request)
+            media.setdefault(key, sample.media)
+    groups = tuple(Group(media[key], tuple(requests)) for key, requests in members.items())
+    unusable = {sample.id: Missing(sample.broken) for sample in samples if sample.broken}
+    return TaskPlan(task, prompt, samples, groups, unusable)
+
+
+def _group_key(sample: Sample, request: Request) -> object:
+    """Equal for requests to which one preparation of one medium is shown."""
+    media = sample.media
+    if media is None:
+        return "text", sample.id
+    clip = (media.start_s, media.end_s) if isinstance(media, Video) and request.frames.clip_bounds else None
+    return media.id, request.frames, clip
 
 
 def _adjusted(request: Request, config: RunConfig) -> Request:
@@ -126,3 +158,25 @@ def _adjusted(request: Request, config: RunConfig) -> Request:
     if config.clip_bounds:
         frames = replace(frames, clip_bounds=True)
     return replace(request, frames=frames, max_new_tokens=config.max_new_tokens or request.max_new_tokens)
+
+
+def _frames(group: Group, reader: str) -> int:
+    from harness.media.video import count_frames
+
+    assert isinstance(group.media, Video)
+    try:
+        return count_frames(group.media, group.requests[0].frames, reader)
+    except MediaError:
+        return 0
+
+
+def _sha256(rows: Iterable[Json]) -> str:
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return total.hexdigest()
+
+
+@lru_cache
+def _policy(frames: FramePolicy) -> dict[str, Json]:
+    return asdict(frames)

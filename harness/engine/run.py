@@ -2,206 +2,166 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engine.cache import ResponseCache
+from harness.engine.cache import model_parts
 from harness.engine.config import RunConfig
 from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
-from harness.engine.metrics import metrics_of, score_all, score_row
-from harness.engine.plan import TaskPlan, plan_task
+from harness.engine.plan import TaskPlan, plan_tasks
 from harness.engine.progress import Progress, Silent
-from harness.errors import UserError
-from harness.media.workers import PreparePool
-from harness.records.folder import METRICS, RUN, RunFolder
-from harness.records.journal import Journal, outcome_of, read_journal
+from harness.engine.session import answer_all, card_json, now, score_everything
+from harness.errors import UnknownName, UserError
+from harness.records.folder import RUN, RunFolder
+from harness.records.redaction import redacted
+from harness.records.run import Run, load_run
 from harness.types import Json
 
 if TYPE_CHECKING:
     from harness.model import Model
 
-AHEAD_BYTES = 64 * 2**20
+__all__ = ["CHANGEABLE", "Interrupted", "Run", "evaluate", "load_run", "plan", "resume"]
+
+CHANGEABLE = ("batch_tokens", "workers", "device", "media_timeout_s", "allow_missing_files", "cache", "command")
+"""Fields of a configuration that may be others when a run is resumed: they change no answer."""
 
 
 class Interrupted(KeyboardInterrupt):
     """The user or the system stopped a run; everything answered so far is on disk."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run folder, readable as plain data."""
-
-    folder: Path
-
-    @cached_property
-    def info(self) -> dict[str, Json]:
-        """`run.json`."""
-        return dict(RunFolder(self.folder).read(RUN))
-
-    @cached_property
-    def metrics(self) -> dict[str, Json]:
-        """`metrics.json`."""
-        return dict(RunFolder(self.folder).read(METRICS))
-
-    @property
-    def withheld(self) -> bool:
-        """Whether a task has no headline because too much is missing."""
-        return any("withheld" in entry["headline"] for entry in self.metrics["tasks"].values())
-
-    def scores(self, task: str) -> Iterator[dict[str, Json]]:
-        """Rows of `scores.jsonl`, in sample order."""
-        return RunFolder(self.folder).read_scores(task)
-
-    def responses(self, task: str) -> Iterator[dict[str, Json]]:
-        """Journal entries, in the order they were finished."""
-        return read_journal(RunFolder(self.folder).journal(task))
-
-
 def plan(config: RunConfig) -> list[TaskPlan]:
     """What a run would do. Raises UserError and its kinds."""
     from tasks import TASKS
 
-    return [plan_task(TASKS.load(name)(), config) for name in config.tasks]
+    return plan_tasks([TASKS.load(name)() for name in config.tasks], config)
 
 
 def evaluate(config: RunConfig, progress: Progress | None = None, model: Model | None = None) -> Run:
     """Runs a configuration in a new folder. `model`: an adapter that is loaded already.
 
-    Cheap errors come first: a look at the weights, then the samples, then the model; the folder is made last.
+    Cheap errors come first: a look at the weights, then samples and files, then the model; the folder is made last.
     Raises UserError and its kinds, and Interrupted.
     """
-    progress = progress or Silent()
-    if config.video_reader == "decord" and find_spec("decord") is None:
-        raise UserError("--video-reader decord needs the decord package: pip install decord")
+    _check_reader(config)
     folder = RunFolder(config.output)
-    if folder.exists:
-        folder.create(())
+    folder.require_free()
     if model is None:
-        from models import check_model
+        from models import check_model, presets
 
         check_model(config.model, config.checkpoint)
+        modalities = presets()[config.model].modalities
+    else:
+        modalities = model.card.modalities
     plans = plan(config)
+    _check_modalities(config, plans, modalities)
+    works = _works(plans, folder, config)
     model = model or _load(config)
     with folder.locked():
-        folder.create(config.tasks)
-        started = {
+        folder.require_free()
+        info: dict[str, Json] = {
             "status": "running",
-            "started": _now(),
-            "config": config.to_json(),
-            "model": _card(model),
-            "tasks": {one.name: {"digest": one.digest(), **one.summary()} for one in plans},
+            "started": now(),
+            "config": {**config.to_json(), "command": [redacted(word) for word in config.command]},
+            "model": card_json(model),
+            "tasks": {one.name: _task_info(one, config) for one in plans},
             "environment": environment(config.device),
         }
-        folder.write(RUN, started)
-        return _work(folder, config, plans, started, model, progress)
-
-
-def resume(
-    path: Path, progress: Progress | None = None, model: Model | None = None, retry_missing: bool = False
-) -> Run:
-    """Finishes a run. Answers in the journal are kept; with `retry_missing`, Missing ones are asked again.
-
-    Raises UserError where the data or the model is no longer that of the run, and Interrupted.
-    """
-    progress = progress or Silent()
-    folder = RunFolder(path)
-    config = RunConfig.from_json(folder.read(RUN)["config"])
-    with folder.locked():
-        info = dict(folder.read(RUN))
-        plans = plan(config)
-        for one in plans:
-            if one.digest() != info["tasks"][one.name]["digest"]:
-                raise UserError(
-                    f"{one.name}: samples or prompts are no longer those the run {path} began with, so their answers "
-                    "cannot be mixed. Restore the data and this version of the harness, or start a new run."
-                )
-        return _work(folder, config, plans, info, model, progress, retry_missing)
-
-
-def load_run(path: Path | str) -> Run:
-    """A run folder. Raises UserError when it is none."""
-    run = Run(Path(path))
-    _ = run.info
-    return run
-
-
-def _work(
-    folder: RunFolder,
-    config: RunConfig,
-    plans: Sequence[TaskPlan],
-    info: dict[str, Json],
-    model: Model | None,
-    progress: Progress,
-    retry_missing: bool = False,
-) -> Run:
-    """Answers what is open, then scores everything. The model is loaded only if something is open."""
-    works = [TaskWork(one, folder.journal(one.name), retry_missing) for one in plans]
-    speeds: dict[str, Json] = dict(info.get("speeds", {}))
-    if any(work.open for work in works):
-        model = model or _load(config)
-        if _card(model) != info["model"]:
-            raise UserError(
-                f"the model is no longer the one that {folder.path} began with (weights, dtype or version differ). "
-                "Restore it, or start a new run."
-            )
-        with _interruptible(folder.path), _cache(config, progress) as cache:
-            for work in works:
-                speeds[work.plan.name] = _answer(work, folder, config, model, cache, progress)
-    finished = {**info, "status": "finished", "finished": _now(), "speeds": speeds}
-    metrics: dict[str, Json] = {}
-    for work in works:
-        outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(work.plan.name))}
-        scored = score_all(work.plan, outcomes)
-        folder.write_scores(work.plan.name, map(score_row, scored))
-        metrics[work.plan.name] = metrics_of(work.plan.task, scored, config, work.plan.prompt)
-        responses = [one.response for one in scored if one.response is not None]
-        finished["tasks"][work.plan.name] |= {
-            "vision_tokens": _mean([one.vision_tokens for one in responses]),
-            "text_tokens": _mean([one.text_tokens for one in responses]),
-            "output_tokens": _mean([one.output_tokens for one in responses]),
-            "frames": _mean([one.frames for one in responses]),
-            "notes": _notes(responses),
-        }
-    folder.write(METRICS, {"tasks": metrics})
-    folder.write(RUN, finished)
+        folder.write(RUN, info)
+        with _interruptible(folder.path):
+            info = answer_all(folder, config, works, info, model, progress or Silent())
+            score_everything(folder, config, works, info)
     return Run(folder.path)
 
 
-def _answer(
-    work: TaskWork,
-    folder: RunFolder,
-    config: RunConfig,
-    model: Model,
-    cache: ResponseCache | None,
-    progress: Progress,
-) -> dict[str, Json]:
-    started = time.perf_counter()
-    with (
-        Journal(folder.journal(work.plan.name)) as journal,
-        PreparePool(model.preparer(), config.workers, config.media_timeout_s, AHEAD_BYTES) as pool,
-    ):
-        if work.repaired:
-            progress.note(f"{work.plan.name}: the journal ended in the middle of a line; its sample is asked again")
-        work.run(model, pool, journal, cache, config, progress)
-        waited = pool.wait_seconds
-    seconds = time.perf_counter() - started
-    return {
-        "answered": work.answered,
-        "cached": work.cached,
-        "seconds": round(seconds, 3),
-        "samples_per_second": round(work.answered / seconds, 3) if work.answered else None,
-        "prefetch_wait_share": round(min(1.0, waited / seconds), 4),
-    }
+def resume(
+    path: Path,
+    progress: Progress | None = None,
+    model: Model | None = None,
+    retry_missing: bool = False,
+    changes: Mapping[str, object] | None = None,
+) -> Run:
+    """Finishes a run. Answers in the journal are kept; with `retry_missing`, Missing ones are asked again.
+
+    `changes`: fields of the configuration to be others, of those in CHANGEABLE. The model is loaded only if something
+    is open. Raises UserError where the data or the model is no longer that of the run, and Interrupted.
+    """
+    folder = RunFolder(path)
+    folder.read(RUN)
+    for name in changes or {}:
+        if name not in CHANGEABLE:
+            raise UnknownName("option that a resumed run can change", name, CHANGEABLE)
+    with folder.locked(), _interruptible(folder.path):
+        info = dict(folder.read(RUN))
+        config = replace(RunConfig.from_json(info["config"]), **(changes or {}))  # type: ignore[arg-type]
+        _check_reader(config)
+        plans = plan(config)
+        for one in plans:
+            _check_same_data(one, info["tasks"][one.name], path)
+        works = _works(plans, folder, config, retry_missing)
+        if any(work.open or work.absent for work in works):
+            model = model or _load(config)
+            _check_same_model(model, info["model"], path)
+            info = answer_all(folder, config, works, info, model, progress or Silent())
+        score_everything(folder, config, works, info)
+    return Run(folder.path)
+
+
+def _works(
+    plans: Sequence[TaskPlan], folder: RunFolder, config: RunConfig, retry_missing: bool = False
+) -> list[TaskWork]:
+    return [TaskWork(one, folder.journal(one.name), config, retry_missing) for one in plans]
+
+
+def _task_info(one: TaskPlan, config: RunConfig) -> dict[str, Json]:
+    source, hub = config.sources[one.name], one.task.card.hub
+    data: dict[str, Json] = {"source": source.label}
+    if source.kind == "hub":
+        data |= {"repo": source.repo or hub.repo, "revision": source.revision or hub.revision}
+    return {"data": data, **one.digests(), **one.summary()}
+
+
+def _check_reader(config: RunConfig) -> None:
+    if config.video_reader == "decord" and find_spec("decord") is None:
+        raise UserError("--video-reader decord needs the decord package: pip install decord")
+
+
+def _check_modalities(config: RunConfig, plans: Sequence[TaskPlan], modalities: Sequence[str]) -> None:
+    for one in plans:
+        if one.task.card.modality not in modalities:
+            raise UserError(
+                f"{config.model} takes {' and '.join(modalities)}, but {one.name} is a {one.task.card.modality} "
+                "benchmark. Leave it out of --tasks, or choose another model."
+            )
+
+
+def _check_same_data(one: TaskPlan, recorded: Mapping[str, Json], path: Path) -> None:
+    digests = one.digests()
+    changed = [name for name in digests if digests[name] != recorded[name]]
+    if changed:
+        what = " and ".join(name.removesuffix("_sha256") for name in changed)
+        raise UserError(
+            f"{one.name}: the {what} are no longer those that the run {path} began with, so answers cannot be mixed. "
+            "Restore the data and this version of the harness, or start a new run."
+        )
+
+
+def _check_same_model(model: Model, recorded: Mapping[str, Json], path: Path) -> None:
+    found = json.loads(json.dumps(model_parts(model.card)))
+    changed = [f"{part} {found[part]} instead of {recorded[part]}" for part in found if found[part] != recorded[part]]
+    if changed:
+        raise UserError(
+            f"the model is no longer the one that {path} began with: {'; '.join(changed)}. Restore it, or start a new "
+            "run."
+        )
 
 
 def _load(config: RunConfig) -> Model:
@@ -214,15 +174,6 @@ def _load(config: RunConfig) -> Model:
         dtype=config.dtype,
         video_reader=config.video_reader,
     )
-
-
-@contextmanager
-def _cache(config: RunConfig, progress: Progress) -> Iterator[ResponseCache | None]:
-    if config.cache is None:
-        yield None
-        return
-    with closing(ResponseCache(config.cache, progress.note)) as cache:
-        yield cache
 
 
 @contextmanager
@@ -241,35 +192,3 @@ def _interruptible(folder: Path) -> Iterator[None]:
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)
-
-
-def _card(model: Model) -> dict[str, Json]:
-    card = model.card
-    return {
-        "name": card.name,
-        "digest": card.digest,
-        "dtype": card.dtype,
-        "version": card.version,
-        "modalities": list(card.modalities),
-        "settings": dict(card.settings),
-        "source": card.source,
-        "notes": list(card.notes),
-    }
-
-
-def _mean(values: Sequence[int]) -> float | None:
-    return round(sum(values) / len(values), 3) if values else None
-
-
-def _notes(responses: Sequence[object]) -> Mapping[str, int]:
-    """How many responses carry each kind of note, without their numbers."""
-    counted: dict[str, int] = {}
-    for response in responses:
-        for text in getattr(response, "notes", ()):
-            kind = "".join("#" if letter.isdigit() else letter for letter in text)
-            counted[kind] = counted.get(kind, 0) + 1
-    return counted
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

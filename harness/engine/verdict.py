@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from harness.engine.config import RunConfig
+from harness.engine.plan import TaskPlan
 from harness.task import TaskCard
 
 
 def verdict(
-    card: TaskCard, config: RunConfig, prompt: str, n: int, value: float | None, ci95: tuple[float, float] | None
+    card: TaskCard, config: RunConfig, plan: TaskPlan, value: float | None, ci95: tuple[float, float] | None
 ) -> str:
-    """'within interval', 'outside: ours - paper = -1.2', or 'not comparable: why'."""
+    """'within interval', 'outside: ours - paper = -1.2', or 'not comparable: why'.
+
+    Whether items that are no questions (`plan.unusable`) belong to the paper's count is up to its split.
+    """
     paper = card.paper.get(config.model)
     source = config.sources[card.name]
+    n = len(plan.samples)
+    whole = card.full_size in (n, n - len(plan.unusable))
     reasons = [
         (source.synthetic, "sample data, made from synthetic scenes"),
         (paper is None, f"the paper has no value for {config.model}"),
-        (n < card.full_size, f"{n:,} of {card.full_size:,} samples of {card.split}"),
-        (prompt != card.prompts[0], f"prompt preset {prompt}"),
+        (not whole, f"{n:,} of {card.full_size:,} samples of {card.split}"),
+        (plan.prompt != card.prompts[0], f"prompt preset {plan.prompt}"),
         (config.max_frames is not None, f"at most {config.max_frames} frames"),
         (config.clip_bounds, "clips cut to their annotated bounds"),
         (config.max_new_tokens is not None, f"at most {config.max_new_tokens} new tokens"),

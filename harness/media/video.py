@@ -26,17 +26,26 @@ FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 def read_frames(video: Video, policy: FramePolicy, reader: str = "pyav") -> Iterator[Frame]:
     """RGB frames [H, W, 3], one per sampled index, decoded as they are asked for. Raises MediaError."""
     if video.source.is_dir():
-        yield from _folder(video, policy)
+        for path in _pictures(video, policy):
+            yield np.asarray(open_image(Image(path.name, path)))
         return
-    if not video.source.exists():
-        raise MediaError("file not found", str(video.source))
-    if video.source.stat().st_size == 0:
-        raise MediaError("empty file", str(video.source))
     with _open(video.source, reader) as opened:
         yield from opened.frames(wanted_indices(opened.total, opened.fps, video, policy))
 
 
+def count_frames(video: Video, policy: FramePolicy, reader: str = "pyav") -> int:
+    """How many frames `read_frames` would give; none is decoded. Raises MediaError."""
+    if video.source.is_dir():
+        return len(_pictures(video, policy))
+    with _open(video.source, reader) as opened:
+        return len(wanted_indices(opened.total, opened.fps, video, policy))
+
+
 def _open(path: Path, reader: str) -> PyavReader | DecordReader:
+    if not path.exists():
+        raise MediaError("file not found", str(path))
+    if path.stat().st_size == 0:
+        raise MediaError("empty file", str(path))
     if reader == "pyav":
         from harness.media.pyav_reader import PyavReader
 
@@ -55,7 +64,7 @@ def wanted_indices(total: int, fps: float, video: Video, policy: FramePolicy) ->
     return frame_indices(total, fps, policy)
 
 
-def _folder(video: Video, policy: FramePolicy) -> Iterator[Frame]:
+def _pictures(video: Video, policy: FramePolicy) -> list[Path]:
     """Every picture of a frame folder by name, as released; fewer only under a cap or inside clip bounds."""
     files = sorted(path for path in video.source.iterdir() if path.suffix in FRAME_SUFFIXES)
     if not files:
@@ -65,5 +74,4 @@ def _folder(video: Video, policy: FramePolicy) -> Iterator[Frame]:
         indices = wanted_indices(len(files), video.folder_fps or 1.0, video, policy)
     elif policy.max_frames is not None and len(files) > policy.max_frames:
         indices = segment_centres(len(files), policy.max_frames)
-    for index in indices:
-        yield np.asarray(open_image(Image(files[index].name, files[index])))
+    return [files[index] for index in indices]

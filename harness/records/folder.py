@@ -32,20 +32,21 @@ class RunFolder:
     def exists(self) -> bool:
         return (self.path / RUN).is_file()
 
-    def create(self, tasks: Iterable[str]) -> None:
-        """Makes the folder. Raises UserError where a run or anything else lies already, or nothing can be written."""
+    def require_free(self) -> None:
+        """Raises UserError where a run or anything else lies already, or nothing can be written.
+
+        Hidden files are nothing: a start that was killed leaves some.
+        """
         if self.exists:
             raise UserError(
                 f"{self.path} holds a run already, and runs are never written over. Finish it with "
                 f"`run-eval resume {self.path}`, or choose another --output."
             )
-        try:
-            if self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
-                raise UserError(f"{self.path} is not empty and holds no run. Choose another --output.")
-            for task in tasks:
-                (self.path / task).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"--output {self.path}: cannot be written ({error.strerror}).") from error
+        if self.path.is_dir() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+            raise UserError(f"{self.path} is not empty and holds no run. Choose another --output.")
+        place = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise UserError(f"--output {self.path}: cannot be written, {place} is no folder that takes files.")
 
     @contextmanager
     def locked(self) -> Iterator[None]:

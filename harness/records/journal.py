@@ -3,14 +3,17 @@ flight."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from harness.errors import UserError
+from harness.records.redaction import redacted
 from harness.types import Json, Missing, Response
 
 SYNC_SECONDS = 1.0
@@ -24,35 +27,45 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self.repaired = _cut_torn_line(path)
         self._path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        with self._writing():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.repaired = _cut_torn_line(path)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._synced = time.monotonic()
 
     def append(self, entry: Mapping[str, Json]) -> None:
         """Writes one entry. Raises UserError when the disk does not take it; the lines before it stay whole."""
         line = (json.dumps(entry, separators=(",", ":")) + "\n").encode("ascii")
-        try:
+        with self._writing():
             start = os.lseek(self._file, 0, os.SEEK_END)
             if os.write(self._file, line) != len(line):
                 os.ftruncate(self._file, start)
-                raise OSError("the disk took only a part of a line")
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                self.sync()
+                raise OSError(errno.ENOSPC, "the disk took only a part of a line")
+        if time.monotonic() - self._synced > SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Brings everything to the disk. Raises UserError."""
+        with self._writing():
+            os.fsync(self._file)
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UserError(
                 f"{self._path}: cannot be written ({error.strerror or error}). Free some space, then `run-eval resume` "
                 "goes on from here."
             ) from error
-
-    def sync(self) -> None:
-        """Brings everything to the disk."""
-        os.fsync(self._file)
-        self._synced = time.monotonic()
-
-    def close(self) -> None:
-        self.sync()
-        os.close(self._file)
 
     def __enter__(self) -> Journal:
         return self
@@ -69,7 +82,7 @@ def entry_of(
     """The journal's form of an outcome. `key`: what the response cache knows it by, for `run-eval cache explain`."""
     common = {"seconds": round(seconds, 6), "cached": cached, "key": key}
     if isinstance(outcome, Missing):
-        return {"id": sample_id, "missing": {"reason": outcome.reason, "detail": outcome.detail}, **common}
+        return {"id": sample_id, "missing": {"reason": outcome.reason, "detail": redacted(outcome.detail)}, **common}
     return {
         "id": sample_id,
         "text": outcome.text,

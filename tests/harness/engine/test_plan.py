@@ -14,7 +14,7 @@ SAMPLE = Sample("a", "What is it?", Image("one", Path("one.jpg")), "cat", ("cat"
 
 
 def digest(sample: Sample) -> str:
-    return TaskPlan(Quiz(), "llava", (sample,), (), {}).digest()
+    return TaskPlan(Quiz(), "llava", (sample,), (), {}).digests()["samples_sha256"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,167 @@
+"""One process's work on a run: what is still open is answered, then everything is scored."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from harness.engine.cache import ResponseCache
+from harness.engine.config import RunConfig
+from harness.engine.environment import environment
+from harness.engine.execute import TaskWork
+from harness.engine.metrics import metrics_of, score_all, score_row
+from harness.engine.progress import Progress
+from harness.media.workers import PreparePool
+from harness.records.folder import METRICS, RUN, RunFolder
+from harness.records.journal import Journal, outcome_of, read_journal
+from harness.records.redaction import redacted
+from harness.types import Json, Response
+
+if TYPE_CHECKING:
+    from harness.model import Model
+
+AHEAD_BYTES = 64 * 2**20
+"""What a decoding process may have ready of one medium before it waits."""
+
+
+def answer_all(
+    folder: RunFolder,
+    config: RunConfig,
+    works: Sequence[TaskWork],
+    info: Mapping[str, Json],
+    model: Model,
+    progress: Progress,
+) -> dict[str, Json]:
+    """Answers what is open. Returns run.json's content with this session's speeds. Raises UserError, Interrupted."""
+    session: dict[str, Json] = {
+        "started": now(),
+        "command": [redacted(word) for word in config.command],
+        "environment": environment(config.device),
+        "batch_tokens": config.batch_tokens,
+        "workers": config.workers,
+    }
+    sessions = [*info.get("sessions", ()), session]
+    folder.write(RUN, {**info, "status": "running", "sessions": sessions})
+    listener = _Noting(progress)
+    with _cache(config, listener) as cache:
+        session["speeds"] = {one.plan.name: _answer(one, folder, config, model, cache, listener) for one in works}
+    session |= {"finished": now(), "notes": listener.notes}
+    return {**info, "sessions": sessions, "speeds": _together(sessions)}
+
+
+def score_everything(folder: RunFolder, config: RunConfig, works: Sequence[TaskWork], info: Mapping[str, Json]) -> None:
+    """Writes scores.jsonl, metrics.json and, last, that the run is finished."""
+    metrics: dict[str, Json] = {}
+    tasks = {name: dict(entry) for name, entry in info["tasks"].items()}
+    for plan in (work.plan for work in works):
+        outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(plan.name))}
+        scored = score_all(plan, outcomes)
+        folder.write_scores(plan.name, map(score_row, scored))
+        metrics[plan.name] = metrics_of(plan, scored, config)
+        tasks[plan.name] |= _means([one.response for one in scored if one.response is not None])
+    folder.write(METRICS, {"tasks": metrics})
+    folder.write(RUN, {**info, "tasks": tasks, "status": "finished", "finished": now()})
+
+
+def card_json(model: Model) -> dict[str, Json]:
+    """The model's identity for run.json."""
+    card = model.card
+    return {**asdict(card), "modalities": list(card.modalities), "notes": list(card.notes)}
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _answer(
+    work: TaskWork,
+    folder: RunFolder,
+    config: RunConfig,
+    model: Model,
+    cache: ResponseCache | None,
+    progress: Progress,
+) -> dict[str, Json]:
+    started = time.perf_counter()
+    with (
+        Journal(folder.journal(work.plan.name)) as journal,
+        PreparePool(model.preparer(), config.workers if work.open else 0, config.media_timeout_s, AHEAD_BYTES) as pool,
+    ):
+        if journal.repaired:
+            progress.note(f"{work.plan.name}: the journal ended in the middle of a line; its sample is asked again")
+        work.write_off(journal)
+        work.run(model, pool, journal, cache, progress)
+        waited = pool.wait_seconds
+    return _speed(work.answered, work.cached, time.perf_counter() - started, waited)
+
+
+def _speed(answered: int, cached: int, seconds: float, waited: float) -> dict[str, Json]:
+    return {
+        "answered": answered,
+        "cached": cached,
+        "seconds": round(seconds, 3),
+        "samples_per_second": round(answered / seconds, 3) if answered else None,
+        "prefetch_wait_share": round(min(1.0, waited / seconds), 4) if seconds else 0.0,
+    }
+
+
+def _together(sessions: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """Speeds over all sessions that came to their end; a killed one leaves none."""
+    rows: dict[str, list[Mapping[str, Json]]] = {}
+    for session in sessions:
+        for task, row in session.get("speeds", {}).items():
+            rows.setdefault(task, []).append(row)
+    return {
+        task: _speed(
+            sum(row["answered"] for row in some),
+            sum(row["cached"] for row in some),
+            sum(row["seconds"] for row in some),
+            sum(row["prefetch_wait_share"] * row["seconds"] for row in some),
+        )
+        for task, some in rows.items()
+    }
+
+
+class _Noting:
+    """Passes everything on and remembers the notes, without secrets."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.update = progress.update
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(redacted(text))
+        self._progress.note(text)
+
+
+@contextmanager
+def _cache(config: RunConfig, progress: Progress) -> Iterator[ResponseCache | None]:
+    if config.cache is None:
+        yield None
+        return
+    with closing(ResponseCache(config.cache, progress.note)) as cache:
+        yield cache
+
+
+def _means(responses: Sequence[Response]) -> dict[str, Json]:
+    """Means of the counts, and how many responses carry each kind of note, without their numbers."""
+    counted = Counter(
+        "".join("#" if letter.isdigit() else letter for letter in text) for one in responses for text in one.notes
+    )
+    return {
+        "vision_tokens": _mean([one.vision_tokens for one in responses]),
+        "text_tokens": _mean([one.text_tokens for one in responses]),
+        "output_tokens": _mean([one.output_tokens for one in responses]),
+        "frames": _mean([one.frames for one in responses]),
+        "notes": dict(sorted(counted.items())),
+    }
+
+
+def _mean(values: Sequence[int]) -> float | None:
+    return round(sum(values) / len(values), 3) if values else None

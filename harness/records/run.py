@@ -1,0 +1,49 @@
+"""A run folder as plain data, for those who only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.records.folder import METRICS, RUN, RunFolder
+from harness.records.journal import read_journal
+from harness.types import Json
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, finished or not. Everything is read when it is asked for."""
+
+    folder: Path
+
+    @cached_property
+    def info(self) -> dict[str, Json]:
+        """`run.json`."""
+        return dict(RunFolder(self.folder).read(RUN))
+
+    @cached_property
+    def metrics(self) -> dict[str, Json]:
+        """`metrics.json`. Raises UserError while the run is not finished."""
+        return dict(RunFolder(self.folder).read(METRICS))
+
+    @property
+    def withheld(self) -> bool:
+        """Whether a task has no headline because too much is missing."""
+        return any("withheld" in entry["headline"] for entry in self.metrics["tasks"].values())
+
+    def scores(self, task: str) -> Iterator[dict[str, Json]]:
+        """Rows of `scores.jsonl`, in sample order."""
+        return RunFolder(self.folder).read_scores(task)
+
+    def responses(self, task: str) -> Iterator[dict[str, Json]]:
+        """Journal entries, in the order they were finished; of entries with one id the last one counts."""
+        return read_journal(RunFolder(self.folder).journal(task))
+
+
+def load_run(path: Path | str) -> Run:
+    """A run folder. Raises UserError when it is none."""
+    run = Run(Path(path))
+    _ = run.info
+    return run
