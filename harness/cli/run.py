@@ -163,15 +163,19 @@ def _workers() -> int:
 def _dry_run(configs: Sequence[RunConfig], as_json: bool) -> int:
     from harness.engine.run import plan
 
-    summaries = {config.model: {one.name: one.summary() for one in plan(config)} for config in configs}
+    summaries = {
+        config.model: {one.name: {**one.summary(), "frames": one.frames(config.video_reader)} for one in plan(config)}
+        for config in configs
+    }
     if as_json:
         print_json(summaries)
         return DONE
-    rows = table("model", "task", "prompt", ">samples", ">groups", ">images", ">videos", ">unusable", ">files missing")
+    counted = ("samples", "groups", "images", "videos", "frames", "unusable", "missing files")
+    rows = table("model", "task", "prompt", *(f">{name}" for name in counted))
     for model, tasks in summaries.items():
         for task, row in tasks.items():
-            shown = [row[key] for key in ("samples", "groups", "images", "videos", "unusable", "missing files")]
-            rows.add_row(model, task, row["prompt"], *(f"{value:,}" for value in shown))
+            shown = ("?" if row[key] is None else f"{row[key]:,}" for key in counted)
+            rows.add_row(model, task, row["prompt"], *shown)
     console().print(rows)
     for task, row in next(iter(summaries.values())).items():
         for path in row["first files"]:

@@ -16,6 +16,8 @@ from harness.task import Task
 from harness.types import FramePolicy, Group, Image, Json, Media, Missing, Request, Sample, Video
 
 SHOWN = 3
+LOOKED_INTO = 200
+"""Videos whose frames are counted in advance, which reads each file once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,13 @@ class TaskPlan:
         )
         return {"samples_sha256": _sha256(samples), "prompts_sha256": _sha256(prompts)}
 
-    def frames(self, reader: str) -> int:
-        """Video frames that would be shown. Looks into every video, and counts nothing for one that cannot be read."""
-        return sum(_frames(group, reader) for group in self.groups if isinstance(group.media, Video))
+    def frames(self, reader: str) -> int | None:
+        """Video frames that would be shown; None where it takes too long to look into so many videos.
+
+        A video that cannot be read counts nothing.
+        """
+        videos = [group for group in self.groups if isinstance(group.media, Video)]
+        return sum(_frames(group, reader) for group in videos) if len(videos) <= LOOKED_INTO else None
 
     def summary(self) -> dict[str, Json]:
         """Counts for --dry-run and run.json; nothing is opened."""

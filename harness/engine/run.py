@@ -138,8 +138,8 @@ def _check_modalities(config: RunConfig, plans: Sequence[TaskPlan], modalities: 
     for one in plans:
         if one.task.card.modality not in modalities:
             raise UserError(
-                f"{config.model} takes {' and '.join(modalities)}, but {one.name} is a {one.task.card.modality} "
-                "benchmark. Leave it out of --tasks, or choose another model."
+                f"{config.model} takes {' and '.join(modalities)}, but {one.name} asks about "
+                f"{one.task.card.modality}s. Leave it out of --tasks, or choose another model."
             )
 
 
