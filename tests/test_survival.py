@@ -52,7 +52,7 @@ def test_killed_and_resumed_run_equals_an_undisturbed_one_byte_for_byte(tmp_path
             command(*argv), cwd=tmp_path, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             assert _kill_after(process, wild, max(moment, _answers(wild) + 1)), f"run ended before kill {kills + 1}"
-        argv = ["resume", str(wild)]
+        argv = ["resume", str(wild), "--batch-tokens", str(rng.randrange(300, 20000)), "--workers", str(kills % 3)]
     resumed = run_eval(*argv, home=home, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     for name in FINISHED:

@@ -6,7 +6,7 @@ Order of precedence: command line, then the YAML file (same names, dashes or und
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,25 +128,36 @@ OPTIONS = (
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares every option, and --config. Absent ones stay out of the namespace: the file's values show through."""
-    for option in OPTIONS:
+def add_options(parser: argparse.ArgumentParser, names: Collection[str] = tuple(_BY_NAME)) -> None:
+    """Declares options by name. Absent ones stay out of the namespace."""
+    for option in map(_BY_NAME.__getitem__, names):
         extra: dict[str, Any] = {"action": "store_true"} if option.parse is None else {"metavar": option.metavar}
         text = option.help.replace("%(default)s", str(option.default))
         parser.add_argument(f"--{option.name}", default=argparse.SUPPRESS, help=text, **extra)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares every option, and --config, whose values show through where the command line is silent."""
+    add_options(parser)
     parser.add_argument(
         "--config", type=Path, default=None, metavar="FILE.yaml", help="options from a file; the command line wins"
     )
 
 
+def given(args: argparse.Namespace, names: Collection[str]) -> dict[str, Any]:
+    """Those of some options that the command line names, parsed. Raises UserError or UnknownName."""
+    found = {name.replace("_", "-"): value for name, value in vars(args).items()}
+    return {name: _parsed(_BY_NAME[name], found[name]) for name in names if name in found}
+
+
 def settle(args: argparse.Namespace) -> dict[str, Any]:
     """Option name (dashes) -> parsed value. Raises UserError (which option, what is wrong) or UnknownName."""
-    given: dict[str, object] = {}
+    said: dict[str, object] = {}
     if args.config is not None:
-        given |= _from_file(args.config)
-    given |= {name.replace("_", "-"): value for name, value in vars(args).items() if name != "config"}
+        said |= _from_file(args.config)
+    said |= {name.replace("_", "-"): value for name, value in vars(args).items() if name != "config"}
     values = {option.name: option.default for option in OPTIONS}
-    for name, value in given.items():
+    for name, value in said.items():
         values[name] = _parsed(_BY_NAME[name], value)
     return values
 
