@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 from harness.errors import MediaError
 from harness.media.chunks import Chunk, Preparer
@@ -79,6 +80,13 @@ class _Shared:
             self.cancelled = True
             self._changed.notify_all()
 
+    def end(self, error: MediaError) -> None:
+        """The stream's last word, whatever it holds; nobody needs to add to it any more."""
+        with self._changed:
+            self._items.append(error)
+            self.cancelled = True
+            self._changed.notify_all()
+
 
 class PreparePool:
     """Worker processes that run a preparer. `workers` 0: no process, chunks are made as they are asked for.
@@ -91,6 +99,7 @@ class PreparePool:
         self.wait_seconds = 0.0
         self._preparer, self._timeout_s, self._ahead_bytes = preparer, timeout_s, ahead_bytes
         self._jobs: queue.SimpleQueue[tuple[Media, FramePolicy, _Shared] | None] = queue.SimpleQueue()
+        self._streams: WeakSet[_Shared] = WeakSet()
         self._closed = threading.Event()
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
         for thread in self._threads:
@@ -107,6 +116,8 @@ class PreparePool:
     def close(self) -> None:
         """Ends every worker, also in the middle of a file. Streams that are still open end with a MediaError."""
         self._closed.set()
+        for stream in list(self._streams):
+            stream.end(MediaError("cancelled", "the run has ended"))
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -117,6 +128,7 @@ class PreparePool:
         if not self._threads:
             return self._here(media, frames)
         shared = _Shared(self._ahead_bytes)
+        self._streams.add(shared)
         self._jobs.put((media, frames, shared))
         return ChunkStream(self, shared)
 

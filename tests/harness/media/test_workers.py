@@ -126,6 +126,18 @@ def test_closing_in_the_middle_ends_at_once_and_leaks_no_files(tmp_path: Path) -
     assert open_files() <= before + 2
 
 
+@pytest.mark.timeout(60)
+def test_closing_does_not_wait_for_streams_that_nobody_reads(tmp_path: Path) -> None:
+    with pool(tmp_path, workers=1, ahead=100_000) as one:
+        streams = [one.submit(medium(f"count {number}"), FramePolicy()) for number in (50, 60, 70)]
+        next(streams[0])
+        time.sleep(0.3)  # by now the worker waits with a full stream
+    with pytest.raises(MediaError, match="cancelled"):
+        list(streams[0])
+    with pytest.raises(MediaError, match="cancelled"):
+        list(streams[2])
+
+
 def test_waiting_is_measured(tmp_path: Path) -> None:
     with pool(tmp_path) as one:
         list(one.submit(medium("count 3"), FramePolicy()))
