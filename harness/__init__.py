@@ -1,18 +1,28 @@
 """The benchmark harness for efficient large multimodal models.
 
-from harness import evaluate, load_model, load_run, load_task
+from harness import RunConfig, evaluate, load_model, load_run, load_task, resume
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.engine.config import RunConfig
     from harness.engine.run import evaluate, load_run, resume
     from harness.task import Task
     from models import load_model
 
-__all__ = ["evaluate", "load_model", "load_run", "load_task", "resume"]
+__all__ = ["RunConfig", "evaluate", "load_model", "load_run", "load_task", "resume"]
+
+_HOMES = {
+    "RunConfig": "harness.engine.config",
+    "evaluate": "harness.engine.run",
+    "load_model": "models",
+    "load_run": "harness.engine.run",
+    "resume": "harness.engine.run",
+}
 
 
 def load_task(name: str) -> Task:
@@ -23,12 +33,6 @@ def load_task(name: str) -> Task:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "load_run", "resume"):
-        import harness.engine.run
-
-        return getattr(harness.engine.run, name)
-    if name == "load_model":
-        import models
-
-        return models.load_model
-    raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

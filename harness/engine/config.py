@@ -7,8 +7,18 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from harness.data.sources import DataSource
-from harness.errors import UnknownName
+from harness.errors import UnknownName, UserError
 from harness.types import Json
+
+_LEAST = {
+    "limit": 1,
+    "max_new_tokens": 1,
+    "max_frames": 1,
+    "batch_tokens": 1,
+    "workers": 0,
+    "media_timeout_s": 0.001,
+    "seed": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +27,7 @@ class RunConfig:
 
     `samples`: only these ids. `batch_tokens`: rough tokens of a batch. `max_missing`: largest share (0 to 1) of Missing
     samples that still gives a headline. `cache`: folder of the response cache, None for none. `command`: as it was
-    typed.
+    typed. Raises UserError for values that make no sense.
     """
 
     model: str
@@ -43,13 +53,26 @@ class RunConfig:
     cache: Path | None = None
     command: tuple[str, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise UserError(f"tasks: name at least one, and each once; got {', '.join(self.tasks) or 'none'}.")
+        if sourceless := [name for name in self.tasks if name not in self.sources]:
+            raise UserError(f"sources: nothing says where the samples of {', '.join(sourceless)} come from.")
+        for name, least in _LEAST.items():
+            if (value := getattr(self, name)) is not None and value < least:
+                raise UserError(f"{name}: must be at least {least}, not {value}.")
+        if not 0 <= self.max_missing <= 1:
+            raise UserError(f"max_missing: a share between 0 and 1, not {self.max_missing}.")
+
     def to_json(self) -> dict[str, Json]:
         """JSON values only."""
         document = asdict(self)
         document["output"] = str(self.output)
-        document["cache"] = None if self.cache is None else str(self.cache)
+        document["cache"] = None if self.cache is None else str(self.cache.absolute())
+        if self.checkpoint is not None and Path(self.checkpoint).is_dir():
+            document["checkpoint"] = str(Path(self.checkpoint).absolute())  # resumed from any folder
         for source in document["sources"].values():
-            source["root"] = None if source["root"] is None else str(source["root"])
+            source["root"] = None if source["root"] is None else str(source["root"].absolute())
         return document
 
     @classmethod
