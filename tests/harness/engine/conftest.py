@@ -16,6 +16,11 @@ from tests.support.fakes import write_quiz
 Configure = Callable[..., RunConfig]
 
 
+def files(folder: Path) -> list[bytes]:
+    """The finished files of a run, which must not depend on how it came about."""
+    return [(folder / name).read_bytes() for name in ("metrics.json", "quiz/scores.jsonl")]
+
+
 @pytest.fixture
 def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
     """Makes a configuration of the quiz; keyword arguments replace fields."""

@@ -17,15 +17,9 @@ from harness.engine.run import Interrupted, evaluate, resume
 from harness.errors import UnknownName, UserError
 from harness.model import ReadyGroup
 from harness.types import Response, Sample, Score
-from tests.harness.engine.conftest import Configure
+from tests.harness.engine.conftest import Configure, files
 from tests.support.cli import PROJECT
 from tests.support.fakes import Parrot, Quiz, write_quiz
-
-FINISHED = ("metrics.json", "quiz/scores.jsonl")
-
-
-def files(folder: Path) -> list[bytes]:
-    return [(folder / name).read_bytes() for name in FINISHED]
 
 
 class Unloaded(Parrot):

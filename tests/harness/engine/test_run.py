@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +18,8 @@ from harness.engine.run import Interrupted, evaluate, load_run, plan, resume
 from harness.errors import UnknownName, UserError
 from harness.model import ReadyGroup
 from harness.types import Response
-from tests.harness.engine.conftest import Configure
-from tests.support.cli import PROJECT
+from tests.harness.engine.conftest import Configure, files
 from tests.support.fakes import Parrot, write_quiz
-
-FINISHED = ("metrics.json", "quiz/scores.jsonl")
-
-
-def files(folder: Path) -> list[bytes]:
-    return [(folder / name).read_bytes() for name in FINISHED]
 
 
 @pytest.mark.parametrize(("batch_tokens", "workers"), [(1, 0), (35, 1), (10**6, 2)])
@@ -98,74 +88,6 @@ def test_headline_is_withheld_over_the_limit(configure: Configure, tmp_path: Pat
     assert entry["headline"]["value"] is None
     assert "10.0%" in entry["headline"]["withheld"]
     assert entry["bounds"]
-
-
-class Cramped(Parrot):
-    """Has memory for `room` questions at a time."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self.room = room
-
-    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
-        if sum(len(ready.group.requests) for ready in groups) > self.room:
-            for ready in groups:
-                next(iter(ready.chunks))
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        yield from super().respond(groups)
-
-
-@pytest.mark.parametrize("room", [1, 3, 7])
-def test_out_of_memory_halves_batches_until_they_fit(room: int, configure: Configure) -> None:
-    calm = evaluate(configure("a"), model=Parrot())
-    model = Cramped(room)
-    tight = evaluate(configure("b"), model=model)
-    assert files(calm.folder) == files(tight.folder)
-    assert max(model.calls) <= room
-
-
-def test_question_that_never_fits_is_missing(configure: Configure) -> None:
-    run = evaluate(configure(limit=2, max_missing=1.0), model=Cramped(0))
-    assert run.metrics["tasks"]["quiz"]["missing"] == {"out of memory": 2}
-
-
-class Moody(Parrot):
-    """Fails on questions about some media."""
-
-    def __init__(self, *media: str) -> None:
-        super().__init__()
-        self.media = media
-
-    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
-        for ready in groups:
-            if ready.group.id in self.media:
-                raise ValueError("not today")
-            yield from super().respond([ready])
-
-
-def test_model_error_costs_its_group_alone(configure: Configure) -> None:
-    run = evaluate(configure(max_missing=1.0), model=Moody("m2", "m5"))
-    assert run.metrics["tasks"]["quiz"]["missing"] == {"model error: ValueError": 8}
-
-
-def test_model_that_fails_on_everything_stops_the_run_and_keeps_what_it_had(configure: Configure) -> None:
-    config = configure(batch_tokens=40)
-    with pytest.raises(UserError, match="not today"):
-        evaluate(config, model=Moody(*(f"m{number}" for number in range(1, 10))))
-    done = [entry for entry in load_run(config.output).responses("quiz") if "text" in entry]
-    assert len(done) == 4
-    resumed = resume(config.output, model=Parrot(), retry_missing=True)
-    assert resumed.metrics["tasks"]["quiz"]["n_scored"] == 40
-
-
-class Forgetful(Parrot):
-    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
-        yield from list(super().respond(groups))[1:]
-
-
-def test_request_without_answer_is_missing(configure: Configure) -> None:
-    run = evaluate(configure(batch_tokens=40, max_missing=1.0), model=Forgetful())
-    assert run.metrics["tasks"]["quiz"]["missing"] == {"no answer from the model": 10}
 
 
 @pytest.mark.parametrize("answer", ["", "a\x00b", "\ud800 alone", "é\u2028x\n\r", "z" * 10**6])
@@ -330,66 +252,6 @@ def test_sample_data_never_stand_beside_the_paper(configure: Configure, tmp_path
     entry = evaluate(config, model=Parrot()).metrics["tasks"]["quiz"]
     assert "sample data" in entry["paper"]["verdict"]
     assert entry["data"] == "sample"
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-import tasks
-from harness.registry import Registry
-tasks.TASKS = Registry("task", {"quiz": "tests.support.fakes:Quiz"})
-from harness.engine.config import RunConfig
-from harness.engine.run import evaluate, resume
-from tests.support.fakes import Parrot
-import json
-
-class Slow(Parrot):
-    def respond(self, groups):
-        for response in super().respond(groups):
-            time.sleep(0.004)
-            yield response
-
-if __name__ == "__main__":
-    config = RunConfig.from_json(json.loads(sys.argv[1]))
-    resume(config.output, model=Slow()) if (config.output / "run.json").is_file() else evaluate(config, model=Slow())
-"""
-
-
-def test_run_killed_at_random_moments_ends_with_the_same_bytes(configure: Configure, tmp_path: Path) -> None:
-    write_quiz(tmp_path / "data", samples=200)
-    calm = evaluate(configure("a"), model=Parrot())
-    config = configure("b", batch_tokens=90, workers=1)
-    script = tmp_path / "killed.py"
-    script.write_text(KILLED)
-    rng, kills = random.Random(7), 0
-    for _ in range(60):
-        with subprocess.Popen(
-            [sys.executable, str(script), json.dumps(config.to_json())],
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            _wait_for_journal(process, config.output)
-            time.sleep(rng.uniform(0.0, 0.15))
-            process.kill()
-            kills += process.wait() == -signal.SIGKILL
-        if kills >= 6:
-            break
-    assert kills >= 5, "the run ended before it could be killed often enough"
-    assert files(resume(config.output, model=Parrot()).folder) == files(calm.folder)
-
-
-def _wait_for_journal(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Until this process has the folder's lock and answers, or is done."""
-    journal = folder / "quiz" / "responses.jsonl"
-    before = journal.stat().st_size if journal.is_file() else 0
-    while process.poll() is None and not (journal.is_file() and journal.stat().st_size > before):
-        time.sleep(0.002)
-
-
-def test_config_with_an_unknown_key_names_the_nearest(configure: Configure) -> None:
-    document = {**configure().to_json(), "max_frame": 3}
-    with pytest.raises(UnknownName, match="Did you mean 'max_frames'"):
-        RunConfig.from_json(document)
 
 
 def test_decord_that_is_not_installed_is_said_before_anything_runs(
