@@ -122,8 +122,11 @@ def _write_video(root: Path, split: Split, seed: int, clip: tuple[str, int]) -> 
     scene = video_scene(split, *clip, seed)
     name, rng = f"videos/{scene.key}.mp4", scene_rng("crf", scene.key)
     _encode(root / name, render_frames(scene, VIDEO_FPS), crf=rng.randint(16, 28))
-    asked = enumerate(video_questions(scene))
-    return [], [_turn(f"{scene.key}-{n}", q.kind, choice_prompt(q), letter(q), video=name) for n, q in asked]
+    rows = []
+    for n, q in enumerate(video_questions(scene)):
+        rows.append(_turn(f"{scene.key}-{n}", q.kind, choice_prompt(q), letter(q), video=name))
+        rows.append(_turn(f"{scene.key}-{n}-open", f"{q.kind}-open", image_prompt(q), q.answer, video=name))
+    return [], rows
 
 
 def _turn(identifier: str, kind: str, human: str, answer: str, **media: str) -> dict[str, Any]:

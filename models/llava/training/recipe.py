@@ -1,96 +1,174 @@
-"""How the shipped tiny models were trained: one recipe for all of them.
+"""How the shipped tiny models were trained: the parts of stage 2, in order, the same for each model.
 
-Stage 2 has two parts, pictures and then clips among pictures. Each begins with what everything later stands on: looking
-things up in simple pictures (colour and shape, up to three things), and naming an option by its letter.
+Attention is hard to start from nothing: mixed with all else, looking a colour up, or seeing what comes first, stays at
+chance for hundreds of thousands of questions. So a part of its own begins with what later parts stand on.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from models.llava.training.data import Encode, Pack, batches, read_packs
 
 QUESTIONS_A_PACK = 11
-PICTURES_A_BATCH, CLIPS_A_BATCH, CAPTIONS_A_BATCH = 16, 8, 32
+PICTURES_A_BATCH, CLIPS_A_BATCH = 16, 8
+Keep: TypeAlias = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """Steps (batches) of each part, and peak learning rates. `tower_pictures`: labelled pictures for the tower."""
+class Portion:
+    """`count` batches of the records that `keep` keeps; `skip`: batches of this seed that came before."""
 
-    images: int = 40_000
-    easy_images: int = 16_000
-    videos: int = 1_500
-    tower_pictures: int = 45_000
-    tower_epochs: int = 4
-    captions: int = 200
-    caption_rate: float = 1e-3
-    first_look: int = 250
-    easy: int = 550
-    pictures: int = 3_800
-    picture_rate: float = 1.2e-3
-    letters: int = 300
-    letters_beside: int = 100
-    clips: int = 900
-    beside: int = 300
-    letters_again: int = 100
-    clip_rate: float = 7e-4
-
-    def scaled(self, share: float) -> Recipe:
-        """Every count times `share`, at least 2: for trying the command out."""
-        counts = {name: max(2, round(value * share)) for name, value in asdict(self).items() if isinstance(value, int)}
-        return replace(self, **counts)
+    keep: Keep
+    count: int
+    seed: int
+    skip: int = 0
+    batch: int = PICTURES_A_BATCH
 
 
-def picture_curriculum(questions: Path, encode: Encode, answer: Encode, recipe: Recipe) -> list[list[Pack]]:
-    """Colour and shape in simple pictures, every kind in simple pictures, every kind in all others."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Portions trained together. `shuffle`: one seed a group of portions, None to keep their order.
 
-    def packs(keep: Keep) -> list[Pack]:
-        return read_packs(questions, encode, answer, QUESTIONS_A_PACK, keep)
+    `steps`: batches taken in all; the cosine to zero is laid over `schedule` steps, None for a constant rate.
+    """
 
-    looks, simple = ("colour", "shape"), packs(lambda row: _open(row) and _easy(row))
-    first = packs(lambda row: _open(row) and _easy(row) and row["kind"] in looks)
-    full = packs(lambda row: _open(row) and not _easy(row))
-    return [
-        *batches(first, PICTURES_A_BATCH, recipe.first_look, 3),
-        *batches(simple, PICTURES_A_BATCH, recipe.easy, 4),
-        *batches(full, PICTURES_A_BATCH, recipe.pictures, 5),
-    ]
+    name: str
+    rate: float
+    warmup: int
+    steps: int
+    schedule: int | None
+    groups: tuple[tuple[int | None, tuple[Portion, ...]], ...]
 
-
-def clip_curriculum(questions: Path, encode: Encode, answer: Encode, recipe: Recipe) -> list[list[Pack]]:
-    """Options about pictures first, then clips; open questions about pictures all along, so that they are kept."""
-
-    def packs(keep: Keep) -> list[Pack]:
-        return read_packs(questions, encode, answer, QUESTIONS_A_PACK, keep)
-
-    still, half = packs(lambda row: _open(row) and not _easy(row)), recipe.letters // 2
-    stills = batches(still, PICTURES_A_BATCH, recipe.letters_beside + recipe.beside, 11)
-    simple = batches(packs(lambda row: _choice(row) and _easy(row)), PICTURES_A_BATCH, half, 12)
-    choices = packs(lambda row: _choice(row) and not _easy(row))
-    harder = batches(choices, PICTURES_A_BATCH, half + recipe.letters_again, 13)
-    clips = batches(packs(lambda row: "video" in row), CLIPS_A_BATCH, recipe.clips, 14)
-    letters = [*stills[: recipe.letters_beside], *simple, *harder[:half]]
-    rest = [*clips, *stills[recipe.letters_beside :], *harder[half:]]
-    random.Random(1).shuffle(letters)
-    random.Random(2).shuffle(rest)
-    return letters + rest
+    def batches(self, questions: Path, prompt: Encode, answer: Encode, scale: float = 1.0) -> list[list[Pack]]:
+        """Batches of this part from a LLaVA-format file. `scale`: share of every count, at least one batch each."""
+        made: list[list[Pack]] = []
+        for seed, portions in self.groups:
+            group: list[list[Pack]] = []
+            for one in portions:
+                packs = read_packs(questions, prompt, answer, QUESTIONS_A_PACK, one.keep)
+                skip, count = (max(bool(number), round(number * scale)) for number in (one.skip, one.count))
+                group += batches(packs, one.batch, skip + count, one.seed)[skip:]
+            if seed is not None:
+                random.Random(seed).shuffle(group)
+            made += group
+        return made[: max(1, round(self.steps * scale))]
 
 
-Keep = Callable[[dict[str, Any]], bool]
+def _pictures(easy: bool, choice: bool, *kinds: str) -> Keep:
+    """Questions about pictures of few things or others, with options or open, of some kinds or all."""
+
+    def keep(row: Mapping[str, Any]) -> bool:
+        kind = row["kind"]
+        fits = "image" in row and ("easy" in row["id"]) == easy and kind.endswith("-choice") == choice
+        return fits and (not kinds or kind in kinds)
+
+    return keep
 
 
-def _easy(row: dict[str, Any]) -> bool:
-    return "easy" in row["id"]
+def _clips(*kinds: str, choice: bool = True) -> Keep:
+    """Questions about clips of some kinds or all, with options or open."""
+
+    def keep(row: Mapping[str, Any]) -> bool:
+        open_ended = row["kind"].endswith("-open")
+        kind = row["kind"].removesuffix("-open")
+        return "video" in row and open_ended != choice and (not kinds or kind in kinds)
+
+    return keep
 
 
-def _choice(row: dict[str, Any]) -> bool:
-    return bool(row["kind"].endswith("-choice"))
+def _clip_portions(first_seed: int, counts: Mapping[str, int], choice: bool) -> tuple[Portion, ...]:
+    return tuple(
+        Portion(_clips(kind, choice=choice), count, first_seed + place, batch=CLIPS_A_BATCH)
+        for place, (kind, count) in enumerate(counts.items())
+    )
 
 
-def _open(row: dict[str, Any]) -> bool:
-    return "image" in row and not _choice(row)
+_OPEN = _pictures(False, False)
+_OPTIONS = _pictures(False, True)
+_TIME = ("order", "ego", "count", "anomaly_reco")
+_SHARES = {
+    "order": 220,
+    "ego": 120,
+    "count": 120,
+    "anomaly_reco": 120,
+    "plotQA": 60,
+    "needle": 60,
+    "topic_reasoning": 50,
+}
+
+STAGE_2: tuple[Part, ...] = (
+    Part(
+        "pictures: colour and shape of few things, then all kinds, then pictures of many things",
+        rate=1.2e-3,
+        warmup=100,
+        steps=3_000,
+        schedule=4_600,
+        groups=(
+            (
+                None,
+                (
+                    Portion(_pictures(True, False, "colour", "shape"), 250, 3),
+                    Portion(_pictures(True, False), 550, 4),
+                    Portion(_OPEN, 2_200, 5),
+                ),
+            ),
+        ),
+    ),
+    Part(
+        "options: letters about pictures, then clips",
+        rate=7e-4,
+        warmup=100,
+        steps=1_200,
+        schedule=2_100,
+        groups=(
+            (1, (Portion(_OPEN, 100, 11), Portion(_pictures(True, True), 150, 12), Portion(_OPTIONS, 150, 13))),
+            (
+                2,
+                (
+                    Portion(_clips(), 1_200, 14, batch=CLIPS_A_BATCH),
+                    Portion(_OPEN, 400, 11, skip=100),
+                    Portion(_OPTIONS, 100, 13, skip=150),
+                ),
+            ),
+        ),
+    ),
+    Part(
+        "clips without options, of the kinds that need several frames",
+        rate=1e-3,
+        warmup=50,
+        steps=200,
+        schedule=1_450,
+        groups=((3, (Portion(_clips(*_TIME, choice=False), 350, 22, batch=CLIPS_A_BATCH), Portion(_OPEN, 66, 21))),),
+    ),
+    Part(
+        "what comes first and last",
+        rate=1e-3,
+        warmup=30,
+        steps=200,
+        schedule=None,
+        groups=((None, (Portion(_clips("order", choice=False), 200, 0),)),),
+    ),
+    Part(
+        "everything",
+        rate=8e-4,
+        warmup=30,
+        steps=1_280,
+        schedule=1_280,
+        groups=(
+            (
+                5,
+                (
+                    Portion(_OPEN, 250, 31),
+                    Portion(_OPTIONS, 80, 32),
+                    *_clip_portions(40, _SHARES, choice=True),
+                    *_clip_portions(60, {"order": 60, "ego": 80, "count": 30, "anomaly_reco": 30}, choice=False),
+                ),
+            ),
+        ),
+    ),
+)

@@ -21,10 +21,14 @@ from models.llava.training.packed import PackedLlava
 
 @dataclass(frozen=True, slots=True)
 class StageSettings:
-    """One stage's optimisation: AdamW with a linear warm-up and a cosine to zero over the given batches."""
+    """One stage's optimisation: AdamW with a linear warm-up, then a cosine to zero over `schedule` steps.
+
+    `schedule` None: constant. It may be longer than the stage, which then ends before the rate does.
+    """
 
     learning_rate: float
     warmup_steps: int = 100
+    schedule: int | None = None
     seed: int = 0
 
 
@@ -50,22 +54,29 @@ def train_stage(
     store: FeatureStore | None,
     settings: StageSettings,
     output: Path,
+    log_steps: int = 100,
 ) -> list[dict[str, Any]]:
     """One pass over `batches`, in their order, for the parameters that require gradients. Returns the Trainer's log."""
-    from transformers import Trainer, TrainingArguments
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Stop(TrainerCallback):
+        """Ends training with the batches, however long the schedule is."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop |= state.global_step == len(batches)
 
     arguments = TrainingArguments(
         output_dir=str(output),
         per_device_train_batch_size=1,
-        num_train_epochs=1,
+        max_steps=max(settings.schedule or 0, len(batches)),
         train_sampling_strategy="sequential",
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type="cosine" if settings.schedule else "constant_with_warmup",
         warmup_steps=settings.warmup_steps,
         weight_decay=0.01,
         adam_beta2=0.98,
         max_grad_norm=1.0,
-        logging_steps=100,
+        logging_steps=log_steps,
         save_strategy="steps",
         save_steps=250,
         save_only_model=True,
@@ -79,7 +90,7 @@ def train_stage(
         disable_tqdm=True,
     )
     dataset = BatchDataset(batches, store)
-    trainer = Trainer(model=model, args=arguments, train_dataset=dataset, data_collator=lambda rows: rows[0])
+    trainer = Trainer(model, arguments, lambda rows: rows[0], dataset, callbacks=[Stop()])
     trainer.train()
     return list(trainer.state.log_history)
 

@@ -21,26 +21,32 @@ from models.llava import checkpoint
 from models.llava.config import parse_config
 from models.llava.model import LlavaModel
 from models.llava.prompts import conversation, prompt_ids
-from models.llava.training import recipe as recipes
 from models.llava.training.data import Encode, batches, read_packs, read_records
 from models.llava.training.features import FeatureStore, write_features
 from models.llava.training.packed import PackedLlava
-from models.llava.training.recipe import Recipe
+from models.llava.training.recipe import STAGE_2
 from models.llava.training.shapes import TINY_MODELS, tiny_config
 from models.llava.training.stages import StageSettings, all_but_tower, only_projector, train_stage
 from models.llava.training.tokenizer import Tokenizer, build_tokenizer, load_tokenizer
 from models.llava.training.tower import dense_set, train_tower
 
+IMAGES, EASY_IMAGES, CLIPS_A_KIND, TOWER_PICTURES = 40_000, 16_000, 1_500, 45_000
+CAPTION_STEPS, CAPTIONS_A_BATCH = 200, 32
 
-def prepare(work: Path, recipe: Recipe) -> Tokenizer:
+
+def scaled(count: int, scale: float) -> int:
+    return max(1, round(count * scale))
+
+
+def prepare(work: Path, scale: float = 1.0) -> Tokenizer:
     """Data, tower, tokenizer and features in `work`, each made if it is not there."""
     data, tower, words, features = (work / name for name in ("data", "tower", "tokenizer", "features"))
     if not (data / "stage2.json").is_file():
-        counts = {"--images": recipe.images, "--easy-images": recipe.easy_images, "--videos": recipe.videos}
-        options = [str(part) for pair in counts.items() for part in pair]
+        counts = {"--images": IMAGES, "--easy-images": EASY_IMAGES, "--videos": CLIPS_A_KIND}
+        options = [str(part) for flag, count in counts.items() for part in (flag, scaled(count, scale))]
         subprocess.run([sys.executable, "-m", "tasks.samples.training", "--output", str(data), *options], check=True)
     if not (tower / "config.json").is_file():
-        print(train_tower(dense_set(recipe.tower_pictures), tower, recipe.tower_epochs), file=sys.stderr)
+        print(train_tower(dense_set(scaled(TOWER_PICTURES, scale)), tower), file=sys.stderr)
     records = [record for stage in ("stage1", "stage2") for record in read_records(data / f"{stage}.json")]
     if not (words / "tokenizer.json").is_file():
         texts = (turn["value"].removeprefix("<image>") for record in records for turn in record["conversations"])
@@ -72,28 +78,28 @@ def fresh(name: str, vocabulary: int, tower: Path, seed: int) -> LlavaModel:
     return checkpoint.build(config, checkpoint.load_tower(tower, torch.float32))
 
 
-def train(name: str, work: Path, output: Path, recipe: Recipe) -> LlavaModel:
+def train(name: str, work: Path, output: Path, scale: float = 1.0) -> LlavaModel:
     """Both stages for one of `TINY_MODELS`; saves the checkpoint to `output` in half precision and returns it."""
-    tokenizer = prepare(work, recipe)
-    coded, store = encoders(tokenizer), FeatureStore(work / "features")
-    stage1, stage2 = work / "data" / "stage1.json", work / "data" / "stage2.json"
+    tokenizer = prepare(work, scale)
+    coded, store, data = encoders(tokenizer), FeatureStore(work / "features"), work / "data"
 
     start = fresh("llava-v1.5-tiny", len(tokenizer), work / "tower", seed=0)
     captioner = PackedLlava(start)
     only_projector(captioner)
-    captions = read_packs(stage1, *coded, 1, lambda row: "easy" in row["id"])
-    steps = batches(captions, recipes.CAPTIONS_A_BATCH, recipe.captions, 1)
-    train_stage(captioner, steps, store, StageSettings(recipe.caption_rate), work / "log")
+    captions = read_packs(data / "stage1.json", *coded, 1, lambda row: "easy" in row["id"])
+    steps = batches(captions, CAPTIONS_A_BATCH, scaled(CAPTION_STEPS, scale), 1)
+    train_stage(captioner, steps, store, StageSettings(1e-3, schedule=len(steps)), work / "log")
 
     model = fresh(name, len(tokenizer), work / "tower", seed=2)
     model.lm.load_state_dict(start.lm.state_dict())
     model.reducer.projector.load_state_dict(start.reducer.projector.state_dict())
     packed = PackedLlava(model)
     all_but_tower(packed)
-    pictures = recipes.picture_curriculum(stage2, *coded, recipe)
-    train_stage(packed, pictures, store, StageSettings(recipe.picture_rate), work / "log")
-    clips = recipes.clip_curriculum(stage2, *coded, recipe)
-    train_stage(packed, clips, store, StageSettings(recipe.clip_rate), work / "log")
+    for part in STAGE_2:
+        print(part.name, file=sys.stderr)
+        schedule = None if part.schedule is None else scaled(part.schedule, scale)
+        settings = StageSettings(part.rate, part.warmup, schedule)
+        train_stage(packed, part.batches(data / "stage2.json", *coded, scale), store, settings, work / "log")
     save(model, tokenizer, work / "tower", output)
     return model
 
@@ -117,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of every count, to try the command out")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(asked.threads)
-    train(asked.model, asked.work, asked.output, Recipe() if asked.scale == 1 else Recipe().scaled(asked.scale))
+    train(asked.model, asked.work, asked.output, asked.scale)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def _label(things: tuple[Thing, ...], word: str | None, row: int) -> tuple[NDArr
 
 
 def train_tower(data: DenseSet, folder: Path, epochs: int = 4, batch: int = 128, seed: int = 0) -> dict[str, float]:
-    """Trains and saves the tower and its preprocessing; returns per-patch accuracies on the last 1,000 pictures."""
+    """Trains and saves the tower and its preprocessing; returns per-patch accuracies on a held-out 1,000."""
     import torch
     from torch import nn
     from transformers import CLIPVisionConfig, CLIPVisionModel
@@ -126,7 +126,8 @@ def train_tower(data: DenseSet, folder: Path, epochs: int = 4, batch: int = 128,
     processor = Processor(IMAGE_SIZE, IMAGE_SIZE)
     heads = nn.Linear(config.hidden_size, sum(HEADS.values()) + 2)
     mean, std = (torch.tensor(values) * 255 for values in (processor.mean, processor.std))
-    train, test = np.arange(len(data.pixels) - 1000), np.arange(len(data.pixels) - 1000, len(data.pixels))
+    held = min(1000, len(data.pixels) // 10)
+    train, test = np.split(np.arange(len(data.pixels)), [len(data.pixels) - held])
 
     def losses(picked: NDArray[np.int64]) -> tuple[torch.Tensor, dict[str, float]]:
         pixels = (torch.from_numpy(data.pixels[picked]).float() - mean) / std
