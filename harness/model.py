@@ -57,6 +57,7 @@ class Model(ABC):
     def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
         """Answers every request of the groups, yielding each Response as it is finished, in any order.
 
-        Must not depend on which groups or questions stand in one call. Raises MediaError from a group's chunks before
+        Reads the groups' chunks in order: later ones may wait for earlier ones to be read. The answers must not depend
+        on which groups or questions stand in one call. Raises MediaError from a group's chunks before
         any response of that group, torch.OutOfMemoryError (the engine tries smaller calls) and nothing else.
         """

@@ -100,7 +100,7 @@ OPTIONS = (
         "default: float32 on cpu, float16 on cuda as released",
         "NAME",
     ),
-    Option("batch-tokens", positive, 16384, "tokens of a batch (default: %(default)s)", "N"),
+    Option("batch-tokens", positive, 32768, "tokens of a batch (default: %(default)s)", "N"),
     Option("workers", count, None, "processes that decode ahead; 0: none (default: by cores)", "N"),
     Option("video-reader", one_of("pyav", "decord"), "pyav", "video decoder (default: %(default)s)", "NAME"),
     Option(

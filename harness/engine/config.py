@@ -43,7 +43,7 @@ class RunConfig:
     device: str | None = None
     dtype: str | None = None
     checkpoint: str | None = None
-    batch_tokens: int = 16384
+    batch_tokens: int = 32768
     workers: int = 1
     video_reader: str = "pyav"
     media_timeout_s: float = 120.0
