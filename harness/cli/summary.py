@@ -38,7 +38,7 @@ def _tasks(runs: Mapping[str, Run]) -> Sequence[str]:
 
 def _cells(run: Run, task: str) -> list[str]:
     entry, info = run.metrics["tasks"][task], run.info
-    headline, speed = entry["headline"], info["speeds"].get(task, {})
+    headline, speed = entry["headline"], info.get("speeds", {}).get(task, {})
     value, ci95 = headline["value"], headline["ci95"]
     rate = speed.get("samples_per_second")
     tokens = info["tasks"][task]["vision_tokens"]

@@ -59,7 +59,7 @@ class MediaFusion:
             for index in picture.unique().tolist():
                 own = picture == index
                 # Picture by picture, so that a sum's order, and with it the result, is always that of time.
-                self._sum.index_add_(0, row[own], reduction.text[own].float())
+                self._sum[row[own]] += reduction.text[own].float()
                 if index > fused:
                     # Vision does not see text, so the tokens of a picture's first row are those of all its rows.
                     self._visual[medium[index]].append(reduction.visual[own][0].clone())

@@ -70,36 +70,13 @@ def _pictures(easy: bool, choice: bool, *kinds: str) -> Keep:
     return keep
 
 
-def _clips(*kinds: str, choice: bool = True) -> Keep:
-    """Questions about clips of some kinds or all, with options or open."""
-
-    def keep(row: Mapping[str, Any]) -> bool:
-        open_ended = row["kind"].endswith("-open")
-        kind = row["kind"].removesuffix("-open")
-        return "video" in row and open_ended != choice and (not kinds or kind in kinds)
-
-    return keep
-
-
-def _clip_portions(first_seed: int, counts: Mapping[str, int], choice: bool) -> tuple[Portion, ...]:
-    return tuple(
-        Portion(_clips(kind, choice=choice), count, first_seed + place, batch=CLIPS_A_BATCH)
-        for place, (kind, count) in enumerate(counts.items())
-    )
+def _clips(row: Mapping[str, Any]) -> bool:
+    """Questions about clips, with options."""
+    return "video" in row and not row["kind"].endswith("-open")
 
 
 _OPEN = _pictures(False, False)
 _OPTIONS = _pictures(False, True)
-_TIME = ("order", "ego", "count", "anomaly_reco")
-_SHARES = {
-    "order": 220,
-    "ego": 120,
-    "count": 120,
-    "anomaly_reco": 120,
-    "plotQA": 60,
-    "needle": 60,
-    "topic_reasoning": 50,
-}
 
 STAGE_2: tuple[Part, ...] = (
     Part(
@@ -130,43 +107,9 @@ STAGE_2: tuple[Part, ...] = (
             (
                 2,
                 (
-                    Portion(_clips(), 1_200, 14, batch=CLIPS_A_BATCH),
+                    Portion(_clips, 1_200, 14, batch=CLIPS_A_BATCH),
                     Portion(_OPEN, 400, 11, skip=100),
                     Portion(_OPTIONS, 100, 13, skip=150),
-                ),
-            ),
-        ),
-    ),
-    Part(
-        "clips without options, of the kinds that need several frames",
-        rate=1e-3,
-        warmup=50,
-        steps=200,
-        schedule=1_450,
-        groups=((3, (Portion(_clips(*_TIME, choice=False), 350, 22, batch=CLIPS_A_BATCH), Portion(_OPEN, 66, 21))),),
-    ),
-    Part(
-        "what comes first and last",
-        rate=1e-3,
-        warmup=30,
-        steps=200,
-        schedule=None,
-        groups=((None, (Portion(_clips("order", choice=False), 200, 0),)),),
-    ),
-    Part(
-        "everything",
-        rate=8e-4,
-        warmup=30,
-        steps=1_280,
-        schedule=1_280,
-        groups=(
-            (
-                5,
-                (
-                    Portion(_OPEN, 250, 31),
-                    Portion(_OPTIONS, 80, 32),
-                    *_clip_portions(40, _SHARES, choice=True),
-                    *_clip_portions(60, {"order": 60, "ego": 80, "count": 30, "anomaly_reco": 30}, choice=False),
                 ),
             ),
         ),

@@ -11,7 +11,7 @@ from models.llava.model import LlavaModel
 from models.llava.training.data import read_packs
 from models.llava.training.features import FeatureStore, write_features
 from models.llava.training.packed import PackedLlava
-from models.llava.training.recipe import Recipe, clip_curriculum, picture_curriculum
+from models.llava.training.recipe import STAGE_2
 from models.llava.training.shapes import TINY_MODELS
 from models.llava.training.stages import StageSettings, all_but_tower, only_projector, train_stage
 from models.llava.training.tiny import encoders, fresh
@@ -19,9 +19,9 @@ from models.llava.training.tokenizer import Tokenizer, build_tokenizer
 from models.llava.training.tower import dense_set, train_tower
 from tasks.samples.training import write
 
-RECIPE = Recipe(
-    first_look=2, easy=2, pictures=2, letters=2, letters_beside=1, clips=2, beside=1, letters_again=1, captions=2
-)
+PICTURES, CLIPS = STAGE_2
+SCALE = 0.001
+"""One or two batches of each portion."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_stage_2_trains_all_but_the_tower(name: str, work: Path, tokenizer: Toke
     model = fresh(name, len(tokenizer), work / "tower", seed=0)
     packed, before = PackedLlava(model), _state(model)
     all_but_tower(packed)
-    plan = picture_curriculum(work / "data" / "stage2.json", *encoders(tokenizer), RECIPE)
+    plan = PICTURES.batches(work / "data" / "stage2.json", *encoders(tokenizer), SCALE)
     train_stage(packed, plan, FeatureStore(work), StageSettings(1e-3, 1), tmp_path)
     assert _changed(model, before) == {_part(k) for k, _ in model.named_parameters() if not k.startswith("tower.")}
 
@@ -83,14 +83,14 @@ def test_loss_falls_on_clips_and_pictures(work: Path, tokenizer: Tokenizer, tmp_
     model = fresh("llava-mini-tiny", len(tokenizer), work / "tower", seed=0)
     packed = PackedLlava(model)
     all_but_tower(packed)
-    plan = clip_curriculum(work / "data" / "stage2.json", *encoders(tokenizer), RECIPE)
+    plan = CLIPS.batches(work / "data" / "stage2.json", *encoders(tokenizer), 7 * SCALE)
     log = train_stage(packed, plan * 5, FeatureStore(work), StageSettings(2e-3, 1), tmp_path, log_steps=len(plan))
     losses = [entry["loss"] for entry in log if "loss" in entry]
     assert losses[-1] < 0.5 * losses[0]
 
 
 def test_curriculum_begins_with_simple_pictures(work: Path, tokenizer: Tokenizer) -> None:
-    plan = picture_curriculum(work / "data" / "stage2.json", *encoders(tokenizer), RECIPE)
+    plan = PICTURES.batches(work / "data" / "stage2.json", *encoders(tokenizer), SCALE)
     easy = ["easy" in (pack.medium or "") for batch in plan for pack in batch]
     assert easy == sorted(easy, reverse=True)
     assert 0 < sum(easy) < len(easy)
