@@ -105,7 +105,7 @@ def _speed(answered: int, cached: int, seconds: float, waited: float) -> dict[st
         "answered": answered,
         "cached": cached,
         "seconds": round(seconds, 3),
-        "samples_per_second": round(answered / seconds, 3) if answered else None,
+        "samples_per_second": round(answered / seconds, 3) if answered and seconds else None,
         "prefetch_wait_share": round(min(1.0, waited / seconds), 4) if seconds else 0.0,
     }
 
