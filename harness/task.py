@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from harness.data.sources import DataSource
 from harness.scoring.statistics import Statistic
-from harness.types import Json, Request, Response, Sample, Score, Scored
+from harness.types import JudgeRequest, Json, Missing, Request, Response, Sample, Score, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Task(ABC):
         """The question as the named prompt preset (one of `card.prompts`) puts it."""
 
     @abstractmethod
-    def score(self, sample: Sample, response: Response) -> Score:
-        """Scores one answer. Total: never raises, whatever the text."""
+    def score(self, sample: Sample, response: Response) -> Score | Missing:
+        """Scores one answer. Total: never raises, whatever the text. Missing where only a judge can tell."""
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
         """Every further number the official tool prints, over the scored samples."""
@@ -73,3 +73,31 @@ class Task(ABC):
     def variants(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """The headline under other rules (official strict mode, lmms-eval), from the same responses."""
         return {}
+
+
+NOT_JUDGED = "not judged"
+"""The reason of a Missing that `run-eval judge` can lift."""
+
+
+class JudgedTask(Task):
+    """A benchmark whose answers a judge grades. Answers are kept; without replies every sample is Missing."""
+
+    def score(self, sample: Sample, response: Response) -> Score | Missing:
+        return Missing(NOT_JUDGED)
+
+    @abstractmethod
+    def judge_requests(
+        self, sample: Sample, response: Response, responses: Mapping[str, Response]
+    ) -> Sequence[JudgeRequest] | Missing:
+        """What to ask about one answer. `responses`: the task's answers by sample id, for questions that belong together.
+
+        Missing where another answer that the question needs has none. Requests of equal content are asked once. Raises
+        NotAvailable where the judge prompt's text cannot be had.
+        """
+
+    @abstractmethod
+    def score_judged(self, sample: Sample, response: Response, replies: Mapping[str, str]) -> Score | Missing:
+        """The score from the judge's replies by request key, as they came. Total: never raises, whatever the text.
+
+        A reply that cannot be read is Missing, never 0.
+        """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 Json: TypeAlias = Any
 """A value that `json.dumps` writes without a helper."""
@@ -133,6 +133,25 @@ class Missing:
 
     reason: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    """One question to a judge about an answer. `key` tells the requests of one sample apart ("correctness", ..).
+
+    `messages`: (role, text) as sent. `prompt`: name and sha256 of the template they were filled from. `temperature`,
+    `max_tokens`: the official ones, None where the official script leaves the endpoint's default. `form`: the reply the
+    prompt asks for, and `facts`: what its fields were filled with; both serve the built-in `rules` judge.
+    """
+
+    sample_id: str
+    key: str
+    messages: tuple[tuple[str, str], ...]
+    prompt: tuple[str, str]
+    form: Literal["verdict", "score", "pair", "grade"]
+    facts: Mapping[str, str]
+    temperature: float | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
