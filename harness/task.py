@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from harness.data.sources import DataSource
 from harness.scoring.statistics import Statistic
-from harness.types import JudgeRequest, Json, Missing, Request, Response, Sample, Score, Scored
+from harness.types import Json, JudgeRequest, Missing, Request, Response, Sample, Score, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class JudgedTask(Task):
     def judge_requests(
         self, sample: Sample, response: Response, responses: Mapping[str, Response]
     ) -> Sequence[JudgeRequest] | Missing:
-        """What to ask about one answer. `responses`: the task's answers by sample id, for questions that belong together.
+        """What to ask about one answer. `responses`: the answers by sample id, for questions that belong together.
 
         Missing where another answer that the question needs has none. Requests of equal content are asked once. Raises
         NotAvailable where the judge prompt's text cannot be had.

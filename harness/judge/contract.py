@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.types import JudgeRequest, Json, Missing
+from harness.types import Json, JudgeRequest, Missing
 
 
 @dataclass(frozen=True, slots=True)
