@@ -31,6 +31,8 @@ def _score(task: Task, sample: Sample, response: Response) -> Score | Missing:
     """The task's score. A scorer that fails, against its contract, costs its sample and not the run."""
     try:
         score = task.score(sample, response)
+        if isinstance(score, Missing):
+            return score
         json.dumps([dict(score.values), dict(score.detail)], allow_nan=False)
     except Exception as error:
         return Missing(f"scorer error: {type(error).__name__}", str(error))
