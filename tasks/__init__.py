@@ -6,8 +6,11 @@ from harness.task import Task
 TASKS: Registry[type[Task]] = Registry(
     "task",
     {
+        "vqav2": "tasks.vqav2:VqaV2",
         "gqa": "tasks.gqa:Gqa",
+        "vizwiz": "tasks.vizwiz:VizWiz",
         "scienceqa": "tasks.scienceqa:ScienceQa",
+        "textvqa": "tasks.textvqa:TextVqa",
         "pope": "tasks.pope:Pope",
         "mme": "tasks.mme:Mme",
         "mmbench": "tasks.mmbench:MmBench",

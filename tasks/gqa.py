@@ -13,12 +13,12 @@ from harness.scoring.text import gqa_answer, lmms_exact_match_form
 from harness.task import HubDataset, Task, TaskCard
 from harness.types import Image, Json, Request, Response, Sample, Score, Scored
 from tasks.breakdown import percent_by
+from tasks.wording import SHORT_ANSWER
 
 QUESTIONS = "gqa/llava_gqa_testdev_balanced.jsonl"
 ANNOTATIONS = "gqa/data/testdev_balanced_questions.json"
 IMAGES = "gqa/data/images"
 
-_INSTRUCTION = "\nAnswer the question using a single word or phrase."
 _MAX_NEW_TOKENS = {"llava": 128, "lmms-eval": 16}
 _NOT_A_STEP = ("exist", "query: name", "choose name")
 
@@ -45,7 +45,7 @@ class Gqa(Task):
         return list(_from_hub(self.card.hub, source) if source.kind == "hub" else _from_folder(source))
 
     def request(self, sample: Sample, prompt: str) -> Request:
-        return Request(sample.id, sample.question + _INSTRUCTION, _MAX_NEW_TOKENS[prompt])
+        return Request(sample.id, f"{sample.question}\n{SHORT_ANSWER}", _MAX_NEW_TOKENS[prompt])
 
     def score(self, sample: Sample, response: Response) -> Score:
         answer = gqa_answer(response.text)

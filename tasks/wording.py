@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.scoring.choice import option_letters
 
 SHORT_ANSWER = "Answer the question using a single word or phrase."
+UNANSWERABLE = "When the provided information is insufficient, respond with 'Unanswerable'."
 LETTER_ANSWER = "Answer with the option's letter from the given choices directly."
 
 

@@ -17,8 +17,11 @@ from types import ModuleType
 from harness.errors import UnknownName, UserError
 
 _BUILDERS = {
+    "vqav2": "tasks.samples.vqav2",
     "gqa": "tasks.samples.gqa",
+    "vizwiz": "tasks.samples.vizwiz",
     "scienceqa": "tasks.samples.scienceqa",
+    "textvqa": "tasks.samples.textvqa",
     "pope": "tasks.samples.pope",
     "mme": "tasks.samples.mme",
     "mmbench": "tasks.samples.mmbench",

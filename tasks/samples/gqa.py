@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.scenes import ImageScene, SceneQuestion, image_questions, image_scene, render
+from tasks.wording import SHORT_ANSWER
 
 FOLDER = "gqa"
 IMAGES = 60
 _JPEG_QUALITY = 92
-_INSTRUCTION = "\nAnswer the question using a single word or phrase."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def write(folder: Path, seed: int) -> None:
         for place, question in enumerate(questions):
             key = f"{number:03d}{place:02d}"
             annotations[key] = _annotation(key, name, question)
-            text = question.text + _INSTRUCTION
+            text = f"{question.text}\n{SHORT_ANSWER}"
             lines.append({"question_id": key, "image": f"{name}.jpg", "text": text, "category": "default"})
     jsonl = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "llava_gqa_testdev_balanced.jsonl").write_text(jsonl, encoding="utf-8")

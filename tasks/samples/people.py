@@ -1,0 +1,37 @@
+"""Ten people's answers to one question of a scene: most say the same, some in other words, some something else."""
+
+from __future__ import annotations
+
+import random
+
+from harness.data.scenes import SceneQuestion
+from tasks.samples.phrases import most_options, options, with_article
+
+ANNOTATORS = 10
+_AGREED = 0.5
+"""Share of the questions to which all ten say the same, as in VQA-v2."""
+_COUNTED = {"1": "one", "2": "two", "3": "three", "4": "four"}
+
+
+def answers(question: SceneQuestion, rng: random.Random) -> list[str]:
+    """At least seven plain answers, so that the plain answer is worth the whole point."""
+    said = [question.answer] * ANNOTATORS
+    if rng.random() >= _AGREED:
+        said[:2] = [_in_other_words(question), _wrong(question, rng)]
+        rng.shuffle(said)
+    return said
+
+
+def answer_type(question: SceneQuestion) -> str:
+    """ "yes/no", "number" or "other", as the annotation files have it."""
+    return {"existence": "yes/no", "count": "number"}.get(question.kind, "other")
+
+
+def _in_other_words(question: SceneQuestion) -> str:
+    """What the official rule brings to the plain answer: number words and articles."""
+    return _COUNTED.get(question.answer) or with_article(question.answer)
+
+
+def _wrong(question: SceneQuestion, rng: random.Random) -> str:
+    others = options(question, 0, most_options(question), rng)
+    return rng.choice([other for other in others if other != question.answer])
