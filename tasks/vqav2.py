@@ -100,7 +100,7 @@ def _val_questions(source: DataSource) -> Iterator[Sample]:
     if unknown := labels.keys() - {row["question_id"] for row in rows}:
         raise NotAvailable(
             f"vqav2: {len(unknown)} of {len(labels)} annotations in {root / VAL_ANNOTATIONS} (one is {min(unknown)}) "
-            f"belong to no question in {root / VAL_QUESTIONS}. The two files must be of one version; download both again."
+            f"belong to no question in {root / VAL_QUESTIONS}. Both files must be of one version; download them again."
         )
     images: dict[int, Image] = {}
     for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from harness.data.scenes import SceneQuestion
-from tasks.samples.phrases import most_options, options, with_article
+from tasks.samples.phrases import options
 
 ANNOTATORS = 10
 _AGREED = 0.5
@@ -14,7 +14,7 @@ _COUNTED = {"1": "one", "2": "two", "3": "three", "4": "four"}
 
 
 def answers(question: SceneQuestion, rng: random.Random) -> list[str]:
-    """At least seven plain answers, so that the plain answer is worth the whole point."""
+    """At least eight plain answers, so that the plain answer is worth the whole point."""
     said = [question.answer] * ANNOTATORS
     if rng.random() >= _AGREED:
         said[:2] = [_in_other_words(question), _wrong(question, rng)]
@@ -28,10 +28,9 @@ def answer_type(question: SceneQuestion) -> str:
 
 
 def _in_other_words(question: SceneQuestion) -> str:
-    """What the official rule brings to the plain answer: number words and articles."""
-    return _COUNTED.get(question.answer) or with_article(question.answer)
+    """What the official rule brings to the plain answer: number words, capitals and periods."""
+    return _COUNTED.get(question.answer) or f"{question.answer.capitalize()}."
 
 
 def _wrong(question: SceneQuestion, rng: random.Random) -> str:
-    others = options(question, 0, most_options(question), rng)
-    return rng.choice([other for other in others if other != question.answer])
+    return options(question, 0, 2, rng)[1]
