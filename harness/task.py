@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from harness.data.sources import DataSource
@@ -65,6 +66,16 @@ class Task(ABC):
     @abstractmethod
     def score(self, sample: Sample, response: Response) -> Score | Missing:
         """Scores one answer. Total: never raises, whatever the text. Missing where only a judge can tell."""
+
+    def names(self, sample: Sample) -> Sequence[str]:
+        """Other ids by which answer files made elsewhere may call a sample: its medium's id and file name.
+
+        Where several samples share one, what was asked decides.
+        """
+        if sample.media is None:
+            return ()
+        path = sample.media.source
+        return (sample.media.id, *((path.name, path.stem) if isinstance(path, Path) else ()))
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
         """Every further number the official tool prints, over the scored samples."""

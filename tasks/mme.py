@@ -135,6 +135,10 @@ class Mme(Task):
             detail["note"] = "tabs and line breaks, which break the official result file, read as spaces"
         return Score({"accuracy": float(answer == gold), "lmms_eval": float(lmms == gold)}, detail)
 
+    def names(self, sample: Sample) -> Sequence[str]:
+        """Also category and image stem, which is how the official result files name an image."""
+        return (*super().names(sample), f"{sample.meta['category']}/{PurePosixPath(sample.meta['image']).stem}")
+
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
         """Both totals and each category's score, as the official tool prints them."""
         categories = {name: point(MmeScore((name,)), scored) for name in (*PERCEPTION, *COGNITION)}

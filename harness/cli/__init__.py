@@ -18,6 +18,7 @@ from harness.errors import UnknownName, UserError
 COMMANDS = {
     "run": "evaluate models on tasks (the default command)",
     "resume": "finish a run that was interrupted",
+    "score": "score answers that were made elsewhere",
     "tasks": "list the benchmarks, or show one's card",
     "models": "list the models, or show one's card",
     "data": "check, plan or build benchmark data",

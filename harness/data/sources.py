@@ -24,7 +24,8 @@ class DataSource:
     """Where one task's samples come from.
 
     `root`: of the official layouts, for kind "folder". `synthetic`: the folder was generated. `repo`, `revision`:
-    another hub id (or a local folder in the hub's format) and revision than the task's own.
+    another hub id (or a local folder in the hub's format) and revision than the task's own. `media`: False where
+    annotations are enough, as to score answers made elsewhere.
     """
 
     kind: Literal["hub", "folder"]
@@ -32,6 +33,7 @@ class DataSource:
     synthetic: bool = False
     repo: str | None = None
     revision: str | None = None
+    media: bool = True
 
     @property
     def label(self) -> str:
@@ -51,10 +53,11 @@ def require(source: DataSource, paths: Sequence[str], card: _Card) -> Path:
     """The root of a folder source, after a look at the files a task cannot do without. Raises NotAvailable."""
     if source.root is None:
         raise NotAvailable(f"{card.name}: --data folder needs --data-root DIR, the folder that holds\n{card.folder}")
-    missing = [path for path in paths if not (source.root / path).exists()]
+    needed = [path for path in paths if source.media or Path(path).suffix]  # media lie in folders, annotations in files
+    missing = [path for path in needed if not (source.root / path).exists()]
     if missing:
         raise NotAvailable(
-            f"{card.name}: {len(missing)} of {len(paths)} needed under {source.root.absolute()} are missing: "
+            f"{card.name}: {len(missing)} of {len(needed)} needed under {source.root.absolute()} are missing: "
             f"{', '.join(missing)}. The official layout is\n"
             + "".join(f"  {line}\n" for line in card.folder.splitlines())
             + f"Put it there, or point --data-root at it. What works now: run-eval --model llava-mini-tiny "

@@ -1,0 +1,95 @@
+"""Score answers that were made elsewhere, by the same code as those of a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli import DONE, WITHHELD
+from harness.cli.options import OPTIONS, add_options, given
+from harness.cli.printing import console, note, print_json, table
+from harness.types import Json
+
+if TYPE_CHECKING:
+    from harness.engine.config import RunConfig
+
+ELSEWHERE = "answers made elsewhere"
+_SETTINGS = ("limit", "samples", "prompt", "max-missing", "seed")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from results.predictions import FORMS
+
+    parser.add_argument("--task", required=True, metavar="T", help="the benchmark, see `run-eval tasks`")
+    parser.add_argument(
+        "--predictions", required=True, nargs="+", type=Path, metavar="FILE", help=f"the answers: {FORMS}"
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="whose answers they are, for the paper's value beside the score"
+    )
+    add_options(parser, ("data", "data-root", "hub", *_SETTINGS, "json"))
+
+
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    from harness.engine.metrics import metrics_of, score_all
+    from harness.engine.run import plan
+    from results.matching import complaints, match
+    from results.predictions import read_predictions
+
+    predictions = read_predictions(args.predictions, args.task)
+    config = _config(args, argv)
+    (one,) = plan(config)
+    matched = match(predictions, one.task, one.samples)
+    for line in complaints(matched):
+        note(f"{one.name}: {line}")
+    entry = {**metrics_of(one, score_all(one, matched.outcomes), config), "predictions": matched.to_json()}
+    if "json" in args:
+        print_json({"tasks": {one.name: entry}})
+    else:
+        _print(one.task.card.title, entry)
+    return WITHHELD if "withheld" in entry["headline"] else DONE
+
+
+def _config(args: argparse.Namespace, argv: Sequence[str]) -> RunConfig:
+    """Where a run's answers are scored, its settings and data, unless others are named here."""
+    from harness.cli.run import configs_of
+    from harness.engine.config import RunConfig
+    from harness.engine.run import load_run
+    from results.predictions import run_of
+
+    said = given(args, ("data", "data-root", "hub", *_SETTINGS))
+    values: dict[str, Any] = {option.name: option.default for option in OPTIONS} | {
+        "model": ("llava-mini",),  # any: it only decides where data come from by default
+        "tasks": (args.task,),
+    }
+    (config,) = configs_of(values | said, argv)
+    sources = {args.task: replace(config.sources[args.task], media=False)}
+    run = run_of(args.predictions)
+    if run is None:
+        return replace(config, model=args.model or ELSEWHERE, sources=sources)
+    theirs = RunConfig.from_json(load_run(run).info["config"])
+    if not {"data", "data-root", "hub"}.intersection(said) and args.task in theirs.sources:
+        sources = {args.task: replace(theirs.sources[args.task], media=False)}
+    own: dict[str, Any] = {name.replace("-", "_"): said[name] for name in _SETTINGS if name in said}
+    return replace(theirs, tasks=(args.task,), sources=sources, model=args.model or theirs.model, **own)
+
+
+def _print(title: str, entry: Mapping[str, Json]) -> None:
+    headline, n = entry["headline"], entry["n"]
+    unit = " %" if headline["unit"] == "%" else ""
+    rows = table(title, ">")
+    rows.add_row(headline["name"], "withheld" if headline["value"] is None else f"{headline['value']:.2f}{unit}")
+    if headline["ci95"] is not None:
+        rows.add_row("95 % interval", "{:.2f} to {:.2f}".format(*headline["ci95"]))
+    rows.add_row("samples", f"{n:,}")
+    rows.add_row("missing", f"{n - entry['n_scored']:,}")
+    for name, value in entry["variants"].items():
+        rows.add_row(name, f"{value:.2f}")
+    console().print(rows)
+    if "withheld" in headline:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in entry["missing"].items())
+        low, high = entry["bounds"] or ("?", "?")
+        note(f"headline withheld, {headline['withheld']}: {reasons}. It could be {low} to {high}.")
