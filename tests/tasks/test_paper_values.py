@@ -14,7 +14,10 @@ ROWS = {
     "LLaVA-Mini* (LLaMA-3.1-8B)": "llava-mini",
 }
 COLUMNS = {
+    "vqav2": "vqav2",
     "gqa": "gqa",
+    "vizwiz": "vizwiz",
+    "textvqa": "textvqa",
     "scienceqa_img": "scienceqa",
     "pope": "pope",
     "mme": "mme",
