@@ -50,7 +50,7 @@ def test_vqav2_rows_of_one_image_form_a_group(tmp_path: Path) -> None:
         ("3001", "net", "3"),
     ]
     assert [picture(one) for one in samples] == [b"picture 0", b"picture 1", b"picture 0"]
-    assert VqaV2().breakdown([score_text(VqaV2(), samples[0], "a net")])["perAnswerType"] == {"other": 0.0}
+    assert VqaV2().breakdown([score_text(VqaV2(), samples[0], "A net")])["perAnswerType"] == {"other": 100.0}
 
 
 def test_vqav2_rows_without_labels_are_not_scored(tmp_path: Path) -> None:
