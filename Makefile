@@ -30,6 +30,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python benchmarks/null_model.py
+	$(BIN)/python benchmarks/vqa_scoring.py
 
 clean:
 	rm -rf .venv build *.egg-info

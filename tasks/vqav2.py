@@ -95,7 +95,7 @@ def _test_file(source: DataSource) -> str | None:
 
 def _val_questions(source: DataSource) -> Iterator[Sample]:
     root = require(source, (VAL_QUESTIONS, VAL_ANNOTATIONS, VAL_IMAGES), VqaV2.card)
-    labels = {row["question_id"]: _label(row) for row in load_json(root / VAL_ANNOTATIONS)["annotations"]}
+    labels = dict(load_json(root / VAL_ANNOTATIONS, _kept)["annotations"])
     rows = load_json(root / VAL_QUESTIONS)["questions"]
     if unknown := labels.keys() - {row["question_id"] for row in rows}:
         raise NotAvailable(
@@ -127,13 +127,22 @@ def _from_hub(dataset: HubDataset, source: DataSource) -> Iterator[Sample]:
         number = row["image_id"]
         if number not in images:
             images[number] = Image(str(number), TableBytes(rows, index))
-        answer, meta = _label(row)
+        answer, meta = _label(row, [intern(entry["answer"]) for entry in row["answers"] or ()])
         yield Sample(str(row["question_id"]), row["question"], images[number], answer, meta=meta)
 
 
-def _label(row: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:
+def _kept(entry: dict[str, Json]) -> Json:
+    """Of each object in the annotation file what scoring needs; all of them together would take a gigabyte.
+
+    An annotator's entry becomes its text, an annotation (question id, label).
+    """
+    if "answer" in entry:
+        return intern(entry["answer"])
+    return (entry["question_id"], _label(entry, entry["answers"])) if "answers" in entry else entry
+
+
+def _label(row: Mapping[str, Json], answers: Sequence[str]) -> tuple[str, Mapping[str, Json]]:
     """The usual answer, and what scoring needs. Most texts recur thousands of times, so each is kept once."""
-    answers = [intern(entry["answer"]) for entry in row.get("answers") or ()]
     if not answers:
         return "", {}
     types = {name: intern(row[name]) for name in ("answer_type", "question_type")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -71,10 +71,13 @@ def missing_files(paths: Iterable[Path]) -> list[Path]:
     return [path for path in dict.fromkeys(paths) if not path.exists()]
 
 
-def load_json(path: Path) -> Json:
-    """A JSON file. Raises UserError with line and column of the fault."""
+def load_json(path: Path, each: Callable[[dict[str, Any]], Json] | None = None) -> Json:
+    """A JSON file. Raises UserError with line and column of the fault.
+
+    `each`: what becomes of every object as it is read, inner ones first, so that a big file need not be held whole.
+    """
     try:
-        return json.loads(_text(path))
+        return json.loads(_text(path), object_hook=each)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg}). Download it again."

@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.sources import DataSource
+from harness.engine.config import RunConfig
+from harness.engine.metrics import metrics_of, score_all
+from harness.engine.plan import plan_tasks
 from harness.errors import NotAvailable
 from harness.scoring.statistics import point
 from harness.types import Missing, Response, Sample, Score, Scored
@@ -161,3 +164,17 @@ def test_a_wrong_answer_never_raises_the_score(texts: list[str]) -> None:
     assert before is not None
     assert after is not None
     assert after <= before + 1e-9
+
+
+def test_a_run_without_labels_keeps_its_answers_and_withholds_the_headline(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / TEST_DEV, [{"question_id": 9, "image": "a.jpg", "text": "What?"}])
+    (tmp_path / TEST_IMAGES).mkdir()
+    config = RunConfig("made-up", ("vqav2",), {"vqav2": DataSource("folder", tmp_path)}, tmp_path / "run")
+    (plan,) = plan_tasks([VQA], config)
+    (one,) = scored = score_all(plan, {"9": Response("9", "red")})
+    entry = metrics_of(plan, scored, config)
+    assert one.response is not None
+    assert entry["missing"] == {"no public label": 1}
+    assert entry["headline"]["value"] is None
+    assert "withheld" in entry["headline"]
+    assert (entry["bounds"], entry["breakdown"], entry["variants"]) == ([0.0, 100.0], {}, {})
