@@ -54,6 +54,12 @@ def test_faulty_json_is_located(content: str, where: str, tmp_path: Path) -> Non
         load_json(path)
 
 
+def test_each_object_of_a_json_file_can_be_made_smaller_as_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "q.json"
+    path.write_text('{"rows": [{"text": "a", "id": 1}, {"text": "b", "id": 2}]}')
+    assert load_json(path, lambda entry: entry.get("text", entry)) == {"rows": ["a", "b"]}
+
+
 def test_jsonl_skips_blank_lines_keeps_odd_line_breaks_inside_text_and_locates_faults(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     path.write_text('{"a": "x\u2028y"}\n\n{"a": 2}\n', encoding="utf-8")
