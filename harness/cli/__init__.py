@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "evaluate models on tasks (the default command)",
     "resume": "finish a run that was interrupted",
     "score": "score answers that were made elsewhere",
+    "export": "write a run's answers as the file that a benchmark's server takes",
     "tasks": "list the benchmarks, or show one's card",
     "models": "list the models, or show one's card",
     "data": "check, plan or build benchmark data",

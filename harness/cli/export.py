@@ -1,0 +1,45 @@
+"""Write a run's answers as the file that a benchmark's server takes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli import DONE
+from harness.cli.options import add_options
+from harness.cli.printing import note, print_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, help="the run folder")
+    parser.add_argument("--task", required=True, metavar="T", help="a benchmark of the run")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the file to write (default: upload.* in the run's folder of T)"
+    )
+    parser.add_argument(
+        "--form", metavar="NAME", help="llava: LLaVA's answers.jsonl\n(default: what the benchmark's server takes)"
+    )
+    add_options(parser, ("json",))
+
+
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    from harness.engine.run import load_run
+    from results.export.make import form_of, make, write
+
+    run = load_run(args.run)
+    form = form_of(args.task, args.form)
+    upload = make(run, args.task, form)
+    path = args.output or run.folder / args.task / f"upload{form.suffix}"
+    there = "" if write(upload.content, path) else " (the file was there already)"
+    note(f"{args.task}: {upload.questions:,} records for {form.receiver}{there}")
+    if upload.unanswered:
+        note(f"{args.task}: {upload.unanswered:,} of them have no answer in the run and are sent as {form.empty!r}")
+    if upload.left_out:
+        note(f"{args.task}: {upload.left_out:,} answers of the run belong to no record and are left out")
+    if "json" in args:
+        counts = {"records": upload.questions, "unanswered": upload.unanswered, "left_out": upload.left_out}
+        print_json({"file": str(path), "receiver": form.receiver, **counts})
+    else:
+        print(path)
+    return DONE
