@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import DONE, WITHHELD
 from harness.cli.options import OPTIONS, add_options, given
 from harness.cli.printing import console, note, print_json, table
+from harness.cli.summary import why_withheld
 from harness.types import Json
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     matched = match(predictions, one.task, one.samples)
     for line in complaints(matched):
         note(f"{one.name}: {line}")
-    entry = {**metrics_of(one, score_all(one, matched.outcomes), config), "predictions": matched.to_json()}
+    metrics = metrics_of(one, score_all(one, matched.outcomes), config)
+    entry: dict[str, Json] = {**metrics, "predictions": matched.to_json()}
+    if "withheld" in entry["headline"]:
+        note(why_withheld(one.name, entry))
     if "json" in args:
         print_json({"tasks": {one.name: entry}})
     else:
@@ -89,7 +93,3 @@ def _print(title: str, entry: Mapping[str, Json]) -> None:
     for name, value in entry["variants"].items():
         rows.add_row(name, f"{value:.2f}")
     console().print(rows)
-    if "withheld" in headline:
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in entry["missing"].items())
-        low, high = entry["bounds"] or ("?", "?")
-        note(f"headline withheld, {headline['withheld']}: {reasons}. It could be {low} to {high}.")

@@ -64,10 +64,12 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
         lines.append("Sample data: synthetic scenes made on this machine. Never compare with published numbers.")
     for task, entry in entries:
         if "withheld" in entry["headline"]:
-            low, high = entry["bounds"]
-            reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
-            lines.append(
-                f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}. "
-                f"It could be {low:.1f} to {high:.1f}."
-            )
+            lines.append(why_withheld(task, entry))
     return list(dict.fromkeys(lines))
+
+
+def why_withheld(task: str, entry: Mapping[str, Json]) -> str:
+    """Why a task's entry of metrics.json has no headline, and what it could be."""
+    reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
+    ends = "" if entry["bounds"] is None else " It could be {:.1f} to {:.1f}.".format(*entry["bounds"])
+    return f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}.{ends}"

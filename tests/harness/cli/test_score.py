@@ -11,9 +11,12 @@ import pytest
 
 from harness.cli import CHANGE_SOMETHING, DONE, WITHHELD, main
 from harness.data.sources import DataSource
+from harness.engine.config import RunConfig
+from harness.engine.run import evaluate
 from harness.errors import NotAvailable
 from tasks import TASKS
 from tasks.samples import build
+from tests.support.fakes import Parrot
 from tests.support.folders import write_json, write_jsonl
 from tests.support.golden import golden_path
 
@@ -182,6 +185,21 @@ def test_a_file_that_is_none_and_an_unknown_task_end_with_a_message(
     write_jsonl(tmp_path / "gone.jsonl", [{"id": "1", "text": "a"}])
     assert main([*argv, "--task", "gpa"]) == CHANGE_SOMETHING
     assert "Did you mean 'gqa'" in capsys.readouterr().err
+
+
+def test_a_run_scores_to_its_own_metrics_with_its_own_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(["gqa"], tmp_path / "data", 0)
+    sources = {"gqa": DataSource("folder", tmp_path / "data", synthetic=True)}
+    run = evaluate(RunConfig("parrot", ("gqa",), sources, tmp_path / "run", limit=40, seed=3), model=Parrot())
+    argv = ["score", "--task", "gqa", "--json", "--predictions", str(run.folder)]
+    assert main(argv) == DONE
+    entry = json.loads(capsys.readouterr().out)["tasks"]["gqa"]
+    assert entry.pop("predictions")["used"] == 40
+    assert entry == run.metrics["tasks"]["gqa"]
+    assert main([*argv, "--limit", "10"]) == DONE
+    assert json.loads(capsys.readouterr().out)["tasks"]["gqa"]["n"] == 10
 
 
 def test_annotations_that_are_absent_are_still_asked_for(tmp_path: Path) -> None:
