@@ -116,7 +116,7 @@ def complaints(matched: Matched) -> Iterable[str]:
     """A line for each kind of row that did not count, with the first few."""
     said = {
         "duplicates": "answers were given again later in the file; the last one counts",
-        "unmatched": "answers belong to no question of these data",
+        "unmatched": "answers belong to no question that is scored here",
         "unreadable": "lines are no answers",
     }
     report = matched.to_json()

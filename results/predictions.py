@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.records.folder import RUN, RunFolder
+from harness.records.folder import RunFolder
 from harness.types import Json, Missing
 
 FORMS = (
@@ -23,6 +23,7 @@ _IDS = ("question_id", "questionId", "id", "index", "q_uid", "image", "video_nam
 _PROMPTS = ("prompt", "question", "Q")
 _TEXTS = ("text", "prediction", "pred", "answer")
 _PAIR = (("Q1", "pred1"), ("Q2", "pred2"))
+_JOURNAL = "responses.jsonl"
 _SHOWN = 100
 
 
@@ -84,22 +85,29 @@ def read_predictions(paths: Iterable[Path], task: str) -> Predictions:
 
 def run_of(paths: Iterable[Path]) -> Path | None:
     """The run folder among the paths, whose settings then apply."""
-    return next((path for path in paths if (path / RUN).is_file()), None)
+    return next((path for path in paths if RunFolder(path).exists), None)
 
 
 def _read(path: Path, task: str, found: Predictions) -> None:
-    journal = RunFolder(path).journal(task) if run_of([path]) else path / "responses.jsonl"
-    if path.is_dir() and (run_of([path]) or journal.is_file()):
-        if not journal.is_file():
-            raise UserError(f"--predictions {path}: this run has no answers of {task}.")
-        _read_text(journal, found)
-    elif path.is_dir():
-        for file in sorted(path.glob("*.txt")):
-            _read_mme(file, found)
+    if path.is_dir():
+        if journal := _journal(path, task):
+            _read_text(journal, found)
+        else:
+            for file in sorted(path.glob("*.txt")):
+                _read_mme(file, found)
     elif path.suffix == ".xlsx":
         _read_xlsx(path, found)
     else:
         _read_text(path, found)
+
+
+def _journal(folder: Path, task: str) -> Path | None:
+    """Of a run, or of one task's folder in it."""
+    run = RunFolder(folder)
+    journal = run.journal(task) if run.exists else folder / _JOURNAL
+    if run.exists and not journal.is_file():
+        raise UserError(f"--predictions {folder}: this run has no answers of {task}.")
+    return journal if journal.is_file() else None
 
 
 def _read_text(path: Path, found: Predictions) -> None:

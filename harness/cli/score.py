@@ -12,6 +12,7 @@ from harness.cli import DONE, WITHHELD
 from harness.cli.options import OPTIONS, add_options, given
 from harness.cli.printing import console, note, print_json, table
 from harness.cli.summary import why_withheld
+from harness.errors import UnknownName
 from harness.types import Json
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from harness.engine.run import plan
     from results.matching import complaints, match
     from results.predictions import read_predictions
+    from tasks import TASKS
 
+    if args.task not in TASKS:
+        raise UnknownName("task", args.task, TASKS)
     predictions = read_predictions(args.predictions, args.task)
     config = _config(args, argv)
     (one,) = plan(config)

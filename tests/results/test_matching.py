@@ -34,7 +34,7 @@ def test_ids_decide_and_what_fits_nothing_is_named() -> None:
     found = match(rows(("2", "b"), ("1", "a"), ("9", "x")), GQA, [sample("1"), sample("2"), sample("3")])
     assert texts(found) == {"1": "a", "2": "b"}
     assert found.to_json()["unmatched"] == {"n": 1, "first": ["9 (f)"]}
-    assert list(complaints(found)) == ["1 answers belong to no question of these data: 9 (f)"]
+    assert list(complaints(found)) == ["1 answers belong to no question that is scored here: 9 (f)"]
 
 
 def test_of_two_answers_to_a_question_the_last_counts_and_is_told() -> None:
