@@ -54,13 +54,15 @@ Media: TypeAlias = Image | Video
 class FramePolicy:
     """Which frames of a video a model sees: `fps` frames a second by segment centres, at most `max_frames`.
 
-    `clip_bounds`: only start_s..end_s of the video (`--clip bounds`) instead of all of it.
+    `clip_bounds`: only start_s..end_s of the video (`--clip bounds`) instead of all of it. `doubled`: a picture or
+    frame that would be shown once, as a whole, is shown as two equal parts, a quirk of two released scripts.
     Source: the sampling rule of the released evaluation code, specs/video_benchmarks.md section 1.
     """
 
     fps: float = 1.0
     max_frames: int | None = None
     clip_bounds: bool = False
+    doubled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

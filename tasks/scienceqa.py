@@ -94,8 +94,9 @@ class ScienceQa(Task):
         folder=f"{QUESTIONS}\n{PROBLEMS}\n{IMAGES}/<id>/image.png",
         paper={"llava-mini": 83.1, "llava-mini-7b": 70.4, "llava-mini-hd": 69.7, "llava-v1.5-7b": 66.8},
         prompts=("llava", "lmms-eval"),
+        quirks={"sqa_duplicate_image": {"doubled": True}},
         notes="2,017 of the 4,241 questions have an image. The released LLaVA-Mini script shows the image twice here; "
-        "this harness shows it once.",
+        "this harness shows it once, unless --quirk sqa_duplicate_image is given.",
     )
     headline: ClassVar[Statistic] = ImageAccuracy()
 

@@ -92,6 +92,7 @@ OPTIONS = (
     Option("max-new-tokens", positive, None, "longest answer in tokens (default: the benchmark's)", "N"),
     Option("max-frames", positive, None, "most frames of a video (default: the benchmark's)", "N"),
     Option("clip", one_of("whole", "bounds"), "whole", "show whole videos, or only the annotated part", "PART"),
+    Option("quirk", names, (), "oddities of released scripts to repeat, see `run-eval tasks NAME`", "NAME,.."),
     Option("device", str, None, "cpu, cuda, cuda:1 (default: cuda where there is one)", "NAME"),
     Option(
         "dtype",

@@ -79,6 +79,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 max_new_tokens=values["max-new-tokens"],
                 max_frames=values["max-frames"],
                 clip_bounds=values["clip"] == "bounds",
+                quirks=values["quirk"],
                 device=values["device"],
                 dtype=values["dtype"],
                 checkpoint=values["checkpoint"],

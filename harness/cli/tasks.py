@@ -28,6 +28,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         lines.add_row("split", f"{card.split}, {card.full_size:,} samples")
         lines.add_row("metric", card.metric)
         lines.add_row("prompts", ", ".join(card.prompts))
+        lines.add_row("quirks", ", ".join(card.quirks) or "-")
         lines.add_row("hub", " ".join((card.hub.repo, *card.hub.configs, card.hub.split, f"@{card.hub.revision}")))
         lines.add_row("folder", card.folder)
         lines.add_row("paper", "\n".join(f"{model} {value}" for model, value in card.paper.items()) or "-")

@@ -25,9 +25,9 @@ _LEAST = {
 class RunConfig:
     """One model on some tasks. None leaves a choice to the task, the preset or the machine.
 
-    `samples`: only these ids. `batch_tokens`: rough tokens of a batch. `max_missing`: largest share (0 to 1) of Missing
-    samples that still gives a headline. `cache`: folder of the response cache, None for none. `command`: as it was
-    typed. Raises UserError for values that make no sense.
+    `samples`: only these ids. `quirks`: names from the tasks' cards. `batch_tokens`: rough tokens of a batch.
+    `max_missing`: largest share (0 to 1) of Missing samples that still gives a headline. `cache`: folder of the
+    response cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
     """
 
     model: str
@@ -40,6 +40,7 @@ class RunConfig:
     max_new_tokens: int | None = None
     max_frames: int | None = None
     clip_bounds: bool = False
+    quirks: tuple[str, ...] = ()
     device: str | None = None
     dtype: str | None = None
     checkpoint: str | None = None
@@ -85,8 +86,8 @@ class RunConfig:
                 raise UnknownName("key of a run's config", key, known)
         values["output"] = Path(values["output"])
         values["cache"] = None if values["cache"] is None else Path(values["cache"])
-        for name in ("tasks", "command"):
-            values[name] = tuple(values[name])
+        for name in ("tasks", "command", "quirks"):
+            values[name] = tuple(values.get(name, ()))
         values["samples"] = None if values["samples"] is None else tuple(values["samples"])
         values["sources"] = {
             task: DataSource(**{**source, "root": None if source["root"] is None else Path(source["root"])})

@@ -81,6 +81,7 @@ def metrics_of(plan: TaskPlan, scored: Sequence[Scored], config: RunConfig) -> d
         },
         "data": source.label,
         "prompt": plan.prompt,
+        **({"quirks": quirks} if (quirks := [name for name in config.quirks if name in task.card.quirks]) else {}),
     }
 
 

@@ -78,10 +78,14 @@ class TaskPlan:
 
 def plan_tasks(tasks: Sequence[Task], config: RunConfig) -> list[TaskPlan]:
     """The tasks' plans. Raises UserError and its kinds: data that cannot be read (of all tasks at once), an unknown
-    prompt, unknown or duplicate ids."""
+    prompt or quirk, unknown or duplicate ids."""
     for task in tasks:
         if config.prompt is not None and config.prompt not in task.card.prompts:
             raise UnknownName(f"prompt preset of {task.card.name}", config.prompt, task.card.prompts)
+    quirks = [quirk for task in tasks for quirk in task.card.quirks]
+    for quirk in config.quirks:
+        if quirk not in quirks:
+            raise UnknownName(f"quirk of {', '.join(task.card.name for task in tasks)}", quirk, quirks)
     read: list[Sequence[Sample]] = []
     absent: list[str] = []
     for task in tasks:
@@ -138,7 +142,7 @@ def _plan(task: Task, samples: Sequence[Sample], config: RunConfig) -> TaskPlan:
     media: dict[object, Media | None] = {}
     for sample in samples:
         if not sample.broken:
-            request = _adjusted(task.request(sample, prompt), config)
+            request = _adjusted(task.request(sample, prompt), task, config)
             key = _group_key(sample, request)
             members.setdefault(key, []).append(request)
             media.setdefault(key, sample.media)
@@ -156,9 +160,11 @@ def _group_key(sample: Sample, request: Request) -> object:
     return media.id, request.frames, clip
 
 
-def _adjusted(request: Request, config: RunConfig) -> Request:
-    """The request under the user's own limits."""
+def _adjusted(request: Request, task: Task, config: RunConfig) -> Request:
+    """The request under the user's own limits and the quirks asked for."""
     frames = request.frames
+    for quirk in task.card.quirks.keys() & set(config.quirks):
+        frames = replace(frames, **task.card.quirks[quirk])
     if config.max_frames is not None:
         frames = replace(frames, max_frames=config.max_frames)
     if config.clip_bounds:

@@ -50,8 +50,7 @@ class LlavaAdapter(Model):
         return self._preparer
 
     def cost_tokens(self, group: Group) -> int:
-        parts = self._preparer.split**2 + 1 if self._preparer.split > 1 else 1
-        patches = parts * self.model.tower.grid**2
+        patches = self._preparer.parts(group.requests[0].frames) * self.model.tower.grid**2
         vision = (patches if self.model.reducer.needs_text else 0) + (
             self.model.reducer.token_count(patches) or patches
         )

@@ -33,27 +33,31 @@ class LlavaPreparer:
     def __call__(self, media: Media, frames: FramePolicy) -> Iterator[Pixels]:
         """Raises MediaError."""
         if isinstance(media, Image):
-            yield self.image(open_image(media))[None]
+            yield self.image(open_image(media), frames.doubled)[None]
             return
         as_they_are = media.source.is_dir()
         waiting: list[Pixels] = []
         for frame in read_frames(media, frames, reader=self.reader):
-            waiting.append(self.frame(frame, as_they_are))
+            waiting.append(self.frame(frame, as_they_are, frames.doubled))
             if len(waiting) == self.chunk:
                 yield np.stack(waiting)
                 waiting = []
         if waiting:
             yield np.stack(waiting)
 
-    def image(self, picture: PIL.Image.Image) -> Pixels:
+    def parts(self, frames: FramePolicy) -> int:
+        """Parts of a picture or frame under a policy."""
+        return self.split**2 + 1 if self.split > 1 or frames.doubled else 1
+
+    def image(self, picture: PIL.Image.Image, doubled: bool = False) -> Pixels:
         """[parts, S, S, 3]."""
-        parts = split_image(picture, self.split)
+        parts = split_image(picture, self.split, doubled)
         return np.stack([self.processor(self._square(part) if self.pad else part) for part in parts])
 
-    def frame(self, frame: Pixels, as_it_is: bool = False) -> Pixels:
+    def frame(self, frame: Pixels, as_it_is: bool = False, doubled: bool = False) -> Pixels:
         """[parts, S, S, 3]. Frames are never padded; pictures of a frame folder are not squeezed to a square either."""
         squeezed = frame if as_it_is else nearest(frame, self.processor.crop)
-        parts = split_image(PIL.Image.fromarray(squeezed), self.split)
+        parts = split_image(PIL.Image.fromarray(squeezed), self.split, doubled)
         return np.stack([self.processor(part) for part in parts])
 
     def _square(self, picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -64,10 +68,12 @@ class LlavaPreparer:
         return square
 
 
-def split_image(picture: PIL.Image.Image, n: int) -> list[PIL.Image.Image]:
-    """n x n crops in row-major order (remainder pixels at the right and bottom dropped), then the whole; n = 1: the
-    whole."""
-    if n == 1:
+def split_image(picture: PIL.Image.Image, n: int, doubled: bool = False) -> list[PIL.Image.Image]:
+    """n x n crops in row-major order (remainder pixels at the right and bottom dropped), then the whole.
+
+    n = 1: the whole alone; `doubled`: no such exception, so that the one crop is the whole as well.
+    """
+    if n == 1 and not doubled:
         return [picture]
     width, height = picture.size[0] // n, picture.size[1] // n
     if not width or not height:

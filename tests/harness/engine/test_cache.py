@@ -63,6 +63,7 @@ def test_missing_is_never_remembered(configure: Configure, tmp_path: Path) -> No
         key(request=replace(REQUEST, text="Why?")),
         key(request=replace(REQUEST, max_new_tokens=17)),
         key(request=replace(REQUEST, frames=FramePolicy(max_frames=3))),
+        key(request=replace(REQUEST, frames=FramePolicy(doubled=True))),
         key(digest="another picture"),
     ],
 )

@@ -13,7 +13,7 @@ from harness.data.sources import DataSource
 from harness.engine import plan as plan_module
 from harness.engine.config import RunConfig
 from harness.engine.plan import TaskPlan, plan_tasks
-from harness.errors import NotAvailable, UserError
+from harness.errors import NotAvailable, UnknownName, UserError
 from harness.task import Task
 from harness.types import FramePolicy, Image, Media, Request, Sample, Video
 from tests.support.fakes import Quiz
@@ -104,6 +104,19 @@ def test_clips_of_a_video_share_it_only_when_it_is_shown_whole(bounds: bool, gro
     early, late = Video("v", Path("v"), 0.0, 2.0), Video("v", Path("v"), 5.0, 7.0)
     samples = (sample("a", early), sample("b", late), sample("c", early))
     assert grouped(*samples, clip_bounds=bounds) == groups
+
+
+def test_a_quirk_changes_the_requests_of_the_tasks_that_have_it_and_is_off_by_default() -> None:
+    odd, plain = Listed(sample("a", None), name="odd"), Listed(sample("b", None), name="plain")
+    odd.card = replace(odd.card, quirks={"twice": {"doubled": True}})  # type: ignore[misc]
+
+    def doubled(*quirks: str) -> list[bool]:
+        return [one.groups[0].requests[0].frames.doubled for one in plans(odd, plain, quirks=quirks)]
+
+    assert doubled() == [False, False]
+    assert doubled("twice") == [True, False]
+    with pytest.raises(UnknownName, match="Did you mean 'twice'"):
+        doubled("twise")
 
 
 def test_ids_may_belong_to_any_of_the_tasks_but_must_belong_to_one() -> None:

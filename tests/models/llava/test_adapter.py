@@ -55,11 +55,10 @@ def _group(media: Media | None, *texts: str, tokens: int = 5) -> Group:
     return Group(media, tuple(Request(f"{name}{index}", text, tokens) for index, text in enumerate(texts)))
 
 
-def _answers(adapter: LlavaAdapter, *groups: Group) -> dict[str, Response]:
-    prepare = adapter.preparer()
+def _answers(adapter: LlavaAdapter, *groups: Group, doubled: bool = False) -> dict[str, Response]:
+    prepare, frames = adapter.preparer(), FramePolicy(doubled=doubled)
     ready = [
-        ReadyGroup(group, prepare(group.media, FramePolicy()) if group.media is not None else iter(()))
-        for group in groups
+        ReadyGroup(group, prepare(group.media, frames) if group.media is not None else iter(())) for group in groups
     ]
     return {response.sample_id: response for response in adapter.respond(ready)}
 
@@ -107,6 +106,24 @@ def test_tokens_and_frames_are_counted(adapter: LlavaAdapter, media: list[Media]
     assert [found[name].frames for name in ("p0", "v0", "text0")] == [1, 3, 0]
     assert found["p0"].output_tokens == 1
     assert all(1 <= response.output_tokens <= 5 and response.notes == () for response in found.values())
+
+
+def test_a_doubled_picture_enters_prefusion_twice_and_the_language_model_once(
+    tmp_path: Path, media: list[Media], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = _loaded(write_checkpoint(tmp_path))
+    seen: list[int] = []
+    fuse = adapter.model.reducer.fuse
+    monkeypatch.setattr(
+        adapter.model.reducer,
+        "fuse",
+        lambda encoded, text: seen.append(encoded.patches.shape[1]) or fuse(encoded, text),  # type: ignore[func-returns-value]
+    )
+    group = _group(media[0], "what color is it ?")
+    once = _answers(adapter, group)
+    twice = _answers(adapter, group, doubled=True)
+    assert seen == [GRID**2, 2 * GRID**2]
+    assert [answers[group.requests[0].sample_id].vision_tokens for answers in (once, twice)] == [1, 1]
 
 
 def test_cut_prompt_is_said(tmp_path: Path, media: list[Media]) -> None:

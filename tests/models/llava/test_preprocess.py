@@ -103,6 +103,19 @@ def test_folder_of_frames_is_cropped_not_squeezed(tmp_path: Path) -> None:
     assert (LlavaPreparer(Processor(28, 28)).frame(wide)[:, :, 0] == 0).all()
 
 
+def test_doubled_pictures_and_frames_are_two_equal_parts_unless_they_are_split_anyway(tmp_path: Path) -> None:
+    PIL.Image.radial_gradient("L").resize((50, 40)).save(tmp_path / "picture.png")
+    (tmp_path / "frames").mkdir()
+    PIL.Image.radial_gradient("L").save(tmp_path / "frames" / "0.png")
+    prepare, split = LlavaPreparer(Processor(28, 28)), LlavaPreparer(Processor(28, 28), 2)
+    twice = FramePolicy(doubled=True)
+    for media in (Image("i", tmp_path / "picture.png"), Video("v", tmp_path / "frames", folder_fps=1.0)):
+        (once,), (doubled,) = prepare(media, FramePolicy()), prepare(media, twice)
+        assert np.array_equal(doubled, np.concatenate([once, once], axis=1))
+        assert (prepare.parts(FramePolicy()), prepare.parts(twice)) == (once.shape[1], doubled.shape[1])
+        assert np.array_equal(*split(media, FramePolicy()), *split(media, twice))
+
+
 def test_worker_process_prepares_what_this_process_prepares(tmp_path: Path) -> None:
     PIL.Image.radial_gradient("L").resize((50, 40)).save(tmp_path / "picture.png")
     prepare, image = LlavaPreparer(Processor(28, 28), 2, True), Image("i", tmp_path / "picture.png")
