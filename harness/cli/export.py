@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    from harness.engine.config import RunConfig
     from harness.engine.run import load_run
     from results.export.make import form_of, make, write
 
@@ -33,6 +34,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     path = args.output or run.folder / args.task / f"upload{form.suffix}"
     there = "" if write(upload.content, path) else " (the file was there already)"
     note(f"{args.task}: {upload.questions:,} records for {form.receiver}{there}")
+    if RunConfig.from_json(run.info["config"]).sources[args.task].synthetic:
+        note(f"{args.task}: sample data, whose questions no server knows; for trying the form out")
     if upload.unanswered:
         note(f"{args.task}: {upload.unanswered:,} of them have no answer in the run and are sent as {form.empty!r}")
     if upload.left_out:

@@ -17,6 +17,7 @@ FORMS: Registry[Form] = Registry(
         "mmbench": "results.export.mmbench:FORM",
         "mmbench_cn": "results.export.mmbench:FORM",
         "seedbench": "results.export.seedbench:FORM",
+        "mmvet": "results.export.mmvet:FORM",
         GENERAL: "results.export.llava:FORM",
     },
 )

@@ -49,6 +49,19 @@ def test_many_faults_are_counted_not_listed() -> None:
     assert "more records with faults" in found(bad)
 
 
+def test_a_table_is_checked_key_by_key() -> None:
+    form = FORMS.load("mmvet")
+    expected = [{"id": "v1_0", "text": "a"}, {"id": "v1_1", "text": "b"}]
+
+    def faults(document: Any) -> str:
+        return " ".join(problems(form, json.dumps(document).encode(), expected))
+
+    assert faults({"v1_0": "a", "v1_1": "b"}) == ""
+    assert "'0' is no id like v1_0" in faults({"0": "a", "v1_1": "b"})
+    assert "text is 3, which must be text" in faults({"v1_0": 3, "v1_1": "b"})
+    assert "no JSON object from id to text" in faults([])
+
+
 def test_a_workbook_that_is_none_or_has_other_columns_is_named() -> None:
     form = FORMS.load("mmbench")
     assert "no xlsx workbook" in " ".join(problems(form, b"plain", []))
