@@ -16,6 +16,8 @@ TASKS: Registry[type[Task]] = Registry(
         "mmbench": "tasks.mmbench:MmBench",
         "mmbench_cn": "tasks.mmbench:MmBenchCn",
         "seedbench": "tasks.seedbench:SeedBench",
+        "llavabench": "tasks.llavabench:LlavaBench",
+        "mmvet": "tasks.mmvet:MmVet",
         "mlvu": "tasks.mlvu:Mlvu",
     },
     group="harness.tasks",

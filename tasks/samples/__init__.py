@@ -27,6 +27,8 @@ _BUILDERS = {
     "mmbench": "tasks.samples.mmbench",
     "mmbench_cn": "tasks.samples.mmbench_cn",
     "seedbench": "tasks.samples.seedbench",
+    "llavabench": "tasks.samples.llavabench",
+    "mmvet": "tasks.samples.mmvet",
     "mlvu": "tasks.samples.mlvu",
 }
 _MARKER = ".sample-set.json"
