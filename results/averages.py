@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.types import Json
+
 MME = "mme"
 PERCENTAGES = (
     "vqav2",
@@ -36,4 +38,21 @@ def image_averages(headlines: Mapping[str, float | None]) -> dict[str, float | N
     return {
         "avg_paper": (total + mme / MME_HIGHEST) / columns,
         "avg_mme_percent": (total + 100 * mme / MME_HIGHEST) / columns,
+    }
+
+
+def averages_of(metrics: Mapping[str, Json]) -> dict[str, Json] | None:
+    """What a run's `metrics.json` says of the averages; None where fewer than two of the eleven benchmarks ran.
+
+    {"avg_paper", "avg_mme_percent"} unrounded or None, "missing": the benchmarks without a headline, "data": where the
+    samples came from ("sample", "folder", "hub"; several are joined by "+").
+    """
+    entries = {name: metrics["tasks"][name] for name in (*PERCENTAGES, MME) if name in metrics["tasks"]}
+    if len(entries) < 2:
+        return None
+    headlines = {name: entry["headline"]["value"] for name, entry in entries.items()}
+    return {
+        **image_averages(headlines),
+        "missing": [name for name in (*PERCENTAGES, MME) if headlines.get(name) is None],
+        "data": "+".join(sorted({entry["data"] for entry in entries.values()})),
     }

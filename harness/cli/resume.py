@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from harness.cli.progress import TerminalProgress
-    from harness.cli.summary import print_runs
+    from harness.cli.summary import document_of, print_runs
     from harness.engine.run import load_run, resume
 
     changes = {FIELDS.get(name, name): value for name, value in given(args, CHANGEABLE).items()}
@@ -35,7 +35,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     with TerminalProgress(model) as progress:
         run = resume(args.run, progress, retry_missing=args.retry_missing, changes=changes)
     if "json" in args:
-        print_json(run.metrics)
+        print_json(document_of({model: run}))
     else:
         print_runs({model: run})
     return WITHHELD if run.withheld else DONE

@@ -31,7 +31,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     if values["dry-run"]:
         return _dry_run(configs, values["json"])
     from harness.cli.progress import TerminalProgress
-    from harness.cli.summary import print_runs
+    from harness.cli.summary import document_of, print_runs
     from harness.engine.run import evaluate
 
     runs: dict[str, Run] = {}
@@ -43,12 +43,6 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     else:
         print_runs(runs)
     return WITHHELD if any(run.withheld for run in runs.values()) else DONE
-
-
-def document_of(runs: Mapping[str, Run]) -> Any:
-    """What --json prints: one run's metrics.json, or {"runs": {model: ..}}."""
-    documents = {model: run.metrics for model, run in runs.items()}
-    return next(iter(documents.values())) if len(documents) == 1 else {"runs": documents}
 
 
 def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunConfig]:

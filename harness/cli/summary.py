@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING
 
 from harness.cli.printing import console, table
 from harness.types import Json
+from results.averages import averages_of
 
 if TYPE_CHECKING:
     from harness.engine.run import Run
+
+
+def document_of(runs: Mapping[str, Run]) -> Json:
+    """What --json prints: one run's metrics.json, or {"runs": {model: ..}}.
+
+    Beside "tasks" stands "averages" (see `averages_of`) where at least two of the eleven image benchmarks ran.
+    """
+    documents = {}
+    for model, run in runs.items():
+        averages = averages_of(run.metrics)
+        documents[model] = {**run.metrics, **({} if averages is None else {"averages": averages})}
+    return next(iter(documents.values())) if len(documents) == 1 else {"runs": documents}
 
 
 def print_runs(runs: Mapping[str, Run]) -> None:
@@ -26,6 +39,9 @@ def print_runs(runs: Mapping[str, Run]) -> None:
             rows.add_row(title if index == 0 else "", model, *cells, end_section=index == len(runs) - 1)
     out = console()
     out.print(rows)
+    for model, run in runs.items():
+        if line := _averages(model, run):
+            out.print(line, soft_wrap=True)
     for line in _footnotes(runs):
         out.print(line)
     for model, run in runs.items():
@@ -51,6 +67,17 @@ def _cells(run: Run, task: str) -> list[str]:
         "cached" if rate is None else f"{rate:.1f}",
         f"{entry['paper']['value']}: {entry['paper']['verdict']}" if _comparable(entry) else "-",
     ]
+
+
+def _averages(model: str, run: Run) -> str | None:
+    """Both averages of the eleven image benchmarks, or which of them have no headline."""
+    found = averages_of(run.metrics)
+    if found is None:
+        return None
+    shown = ["-" if found[name] is None else f"{found[name]:.1f}" for name in ("avg_paper", "avg_mme_percent")]
+    line = f"{model}: avg_paper {shown[0]} (MME as a fraction, as in Table 1), avg_mme_percent {shown[1]}"
+    reason = f"; no headline of {', '.join(found['missing'])}" if found["missing"] else ""
+    return line + reason + ("; sample data" if "sample" in found["data"] else "")
 
 
 def _comparable(entry: Mapping[str, Json]) -> bool:

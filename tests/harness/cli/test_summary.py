@@ -1,0 +1,75 @@
+"""What is printed after a run, from run folders made without a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.summary import document_of, print_runs
+from harness.records.folder import METRICS, RUN, RunFolder
+from harness.records.run import Run, load_run
+from results.averages import MME, PERCENTAGES, image_averages
+
+ELEVEN = (*PERCENTAGES, MME)
+
+
+def run_of(folder: Path, headlines: dict[str, float | None], data: str = "folder") -> Run:
+    """A finished run with these headlines and nothing else."""
+    entry: dict[str, Any] = {"n": 1, "n_scored": 1, "missing": {"not judged": 1}, "bounds": [0.0, 100.0], "data": data}
+    tasks = {
+        name: {
+            **entry,
+            "headline": {"value": value, "unit": "%", "ci95": None} | ({"withheld": "x"} if value is None else {}),
+            "paper": {"value": None, "verdict": "not comparable: made up"},
+        }
+        for name, value in headlines.items()
+    }
+    RunFolder(folder).write(RUN, {"tasks": dict.fromkeys(tasks, {"vision_tokens": 1})})
+    RunFolder(folder).write(METRICS, {"tasks": tasks})
+    return load_run(folder)
+
+
+def printed(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
+    print_runs({"parrot": run})
+    return capsys.readouterr().out
+
+
+def test_both_averages_are_printed_and_in_the_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    headlines = {**dict.fromkeys(PERCENTAGES, 60.0), MME: 1500.0}
+    run = run_of(tmp_path, dict(headlines))
+    assert "avg_paper 54.6 (MME as a fraction, as in Table 1), avg_mme_percent 61.4\n" in printed(run, capsys)
+    expected = {**image_averages(headlines), "missing": [], "data": "folder"}
+    assert document_of({"parrot": run}) == {**run.metrics, "averages": expected}
+    both = document_of({"parrot": run, "echo": run})
+    assert [one["averages"] for one in both["runs"].values()] == [expected, expected]
+    json.dumps(both, allow_nan=False)
+
+
+@pytest.mark.parametrize("absent", ELEVEN)
+def test_an_average_with_a_withheld_column_is_a_dash_and_names_it(
+    absent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(tmp_path, {name: None if name == absent else 50.0 for name in ELEVEN})
+    assert f"avg_paper - (MME as a fraction, as in Table 1), avg_mme_percent -; no headline of {absent}\n" in printed(
+        run, capsys
+    )
+    averages = document_of({"parrot": run})["averages"]
+    assert averages == {"avg_paper": None, "avg_mme_percent": None, "missing": [absent], "data": "folder"}
+
+
+def test_averages_of_sample_data_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_of(tmp_path, dict.fromkeys(ELEVEN, 50.0), data="sample")
+    assert "; sample data\n" in printed(run, capsys)
+    assert document_of({"parrot": run})["averages"]["data"] == "sample"
+
+
+@pytest.mark.parametrize("tasks", [("gqa",), ("gqa", "mlvu"), ("mlvu",)])
+def test_fewer_than_two_of_the_eleven_have_no_average(
+    tasks: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(tmp_path, dict.fromkeys(tasks, 50.0))
+    assert "avg_" not in printed(run, capsys)
+    assert document_of({"parrot": run}) == run.metrics
