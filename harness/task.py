@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -30,7 +30,8 @@ class TaskCard:
     `paper`: the paper's value of the headline by model preset, e.g. {"llava-v1.5-7b": 62.0} (Tables 1 to 4).
     `full_size`: samples of the split that the paper scores; a run over fewer is not comparable.
     `folder`: the official layout under --data-root, one path a line. `quirks`: oddities of the released script that
-    `--quirk NAME` repeats, by the fields of FramePolicy that each changes; none is on otherwise.
+    `--quirk NAME` repeats, by the fields of FramePolicy that each changes (none: the task itself changes); none is on
+    otherwise.
     """
 
     name: str
@@ -65,6 +66,17 @@ class Task(ABC):
     def request(self, sample: Sample, prompt: str) -> Request:
         """The question as the named prompt preset (one of `card.prompts`) puts it."""
 
+    def adjusted(self, quirks: Collection[str], preamble: Path | None) -> Task:
+        """This benchmark as a run wants it: quirks that are not of frames, a prompt text the user brings.
+
+        Most know neither and stay as they are. Raises UserError where the text is not the one it should be.
+        """
+        return self
+
+    def prompt_note(self, prompt: str) -> str | None:
+        """What sets a preset's text apart from the one it is named after; None where nothing does."""
+        return None
+
     @abstractmethod
     def score(self, sample: Sample, response: Response) -> Score | Missing:
         """Scores one answer. Total: never raises, whatever the text. Missing where only a judge can tell."""
@@ -80,7 +92,7 @@ class Task(ABC):
         return (sample.media.id, *((path.name, path.stem) if isinstance(path, Path) else ()))
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
-        """Every further number the official tool prints, over the scored samples."""
+        """Every further number the official tool prints. `scored`: all of a run's samples, Missing ones too."""
         return {}
 
     def variants(self, scored: Sequence[Scored]) -> Mapping[str, float]:

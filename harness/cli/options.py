@@ -89,6 +89,7 @@ OPTIONS = (
     Option("limit", positive, None, "only the first N samples of each task", "N"),
     Option("samples", names, None, "only these sample ids", "ID,.."),
     Option("prompt", str, None, "prompt preset, see `run-eval tasks NAME` (default: the paper's)", "NAME"),
+    Option("qa-preamble", Path, None, "LLaVA-Mini's checkout or script, for its video QA prompt", "FILE|DIR"),
     Option("max-new-tokens", positive, None, "longest answer in tokens (default: the benchmark's)", "N"),
     Option("max-frames", positive, None, "most frames of a video (default: the benchmark's)", "N"),
     Option("clip", one_of("whole", "bounds"), "whole", "show whole videos, or only the annotated part", "PART"),

@@ -68,6 +68,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 sources=_sources(values, preset, tasks),
                 output=output,
                 prompt=values["prompt"],
+                preamble=values["qa-preamble"],
                 limit=values["limit"],
                 samples=values["samples"],
                 max_new_tokens=values["max-new-tokens"],

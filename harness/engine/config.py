@@ -25,9 +25,10 @@ _LEAST = {
 class RunConfig:
     """One model on some tasks. None leaves a choice to the task, the preset or the machine.
 
-    `samples`: only these ids. `quirks`: names from the tasks' cards. `batch_tokens`: rough tokens of a batch.
-    `max_missing`: largest share (0 to 1) of Missing samples that still gives a headline. `cache`: folder of the
-    response cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
+    `samples`: only these ids. `preamble`: where the user's copy of a prompt text lies. `quirks`: names from the tasks'
+    cards. `batch_tokens`: rough tokens of a batch. `max_missing`: largest share (0 to 1) of Missing samples that still
+    gives a headline. `cache`: folder of the response cache, None for none. `command`: as it was typed. Raises UserError
+    for values that make no sense.
     """
 
     model: str
@@ -35,6 +36,7 @@ class RunConfig:
     sources: Mapping[str, DataSource]
     output: Path
     prompt: str | None = None
+    preamble: Path | None = None
     limit: int | None = None
     samples: tuple[str, ...] | None = None
     max_new_tokens: int | None = None
@@ -69,6 +71,7 @@ class RunConfig:
         """JSON values only."""
         document = asdict(self)
         document["output"] = str(self.output)
+        document["preamble"] = None if self.preamble is None else str(self.preamble.absolute())
         document["cache"] = None if self.cache is None else str(self.cache.absolute())
         if self.checkpoint is not None and Path(self.checkpoint).is_dir():
             document["checkpoint"] = str(Path(self.checkpoint).absolute())  # resumed from any folder
@@ -85,6 +88,7 @@ class RunConfig:
             if key not in known:
                 raise UnknownName("key of a run's config", key, known)
         values["output"] = Path(values["output"])
+        values["preamble"] = None if values.get("preamble") is None else Path(values["preamble"])
         values["cache"] = None if values["cache"] is None else Path(values["cache"])
         for name in ("tasks", "command", "quirks"):
             values[name] = tuple(values.get(name, ()))

@@ -73,14 +73,15 @@ def metrics_of(plan: TaskPlan, scored: Sequence[Scored], config: RunConfig) -> d
         "n_scored": len(answered),
         "missing": dict(sorted(missing.items())),
         "bounds": None if (ends := worst_and_best(headline, scored)) is None else [_number(end) for end in ends],
-        "breakdown": _clean(task.breakdown(answered)) if answered else {},
-        "variants": _clean(task.variants(answered)) if answered else {},
+        "breakdown": _clean(task.breakdown(scored)) if answered else {},
+        "variants": _clean(task.variants(scored)) if answered else {},
         "paper": {
             "value": None if source.synthetic else task.card.paper.get(config.model),
             "verdict": verdict(task.card, config, plan, value, ci95),
         },
         "data": source.label,
         "prompt": plan.prompt,
+        **({"prompt_note": note} if (note := task.prompt_note(plan.prompt)) else {}),
         **({"quirks": quirks} if (quirks := [name for name in config.quirks if name in task.card.quirks]) else {}),
     }
 

@@ -79,6 +79,7 @@ class TaskPlan:
 def plan_tasks(tasks: Sequence[Task], config: RunConfig) -> list[TaskPlan]:
     """The tasks' plans. Raises UserError and its kinds: data that cannot be read (of all tasks at once), an unknown
     prompt or quirk, unknown or duplicate ids."""
+    tasks = [task.adjusted(config.quirks, config.preamble) for task in tasks]
     for task in tasks:
         if config.prompt is not None and config.prompt not in task.card.prompts:
             raise UnknownName(f"prompt preset of {task.card.name}", config.prompt, task.card.prompts)

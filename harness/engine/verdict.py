@@ -16,13 +16,14 @@ def verdict(
     """
     paper = card.paper.get(config.model)
     source = config.sources[card.name]
-    n = len(plan.samples)
+    n, note = len(plan.samples), plan.task.prompt_note(plan.prompt)
     whole = card.full_size in (n, n - len(plan.unusable))
     reasons = [
         (source.synthetic, "sample data, made from synthetic scenes"),
         (paper is None, f"the paper has no value for {config.model}"),
         (not whole, f"{n:,} of {card.full_size:,} samples of {card.split}"),
         (plan.prompt != card.prompts[0], f"prompt preset {plan.prompt}"),
+        (note is not None, str(note)),
         (config.max_frames is not None, f"at most {config.max_frames} frames"),
         (config.clip_bounds, "clips cut to their annotated bounds"),
         (config.max_new_tokens is not None, f"at most {config.max_new_tokens} new tokens"),

@@ -56,7 +56,9 @@ class Quiz(Task):
         return Score({"accuracy": float(response.text == sample.answer)}, {"answer": response.text})
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
-        return {"even": float(np.mean([one.result.values["accuracy"] for one in scored]))}  # type: ignore[union-attr]
+        return {
+            "even": float(np.mean([one.result.values["accuracy"] for one in scored if isinstance(one.result, Score)]))
+        }
 
 
 def write_quiz(root: Path, samples: int = 40, texts: Mapping[int, str] | None = None) -> Path:
