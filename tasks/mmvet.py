@@ -105,7 +105,7 @@ class MmVet(JudgedTask):
         full_size=218,
         hub=HubDataset("lmms-lab/MMVet", "test", ("default",)),
         folder="\n".join((QUESTIONS, ANNOTATIONS, f"{IMAGES}/")),
-        paper={"llava-mini": 37.2, "llava-mini-7b": 36.6, "llava-mini-hd": 37.7, "llava-v1.5-7b": 30.5},
+        paper={"llava-mini": 37.2, "llava-mini-7b": 36.6, "llava-mini-hd": 33.9, "llava-v1.5-7b": 30.5},
         prompts=("llava", "lmms-eval"),
         notes="LLaVA's script allows 1,024 new tokens; LLaVA-Mini's released script stops at 128 (--max-new-tokens "
         "128). The official judge is gpt-4-0613 and its published figures are means of up to five judge runs; LLaVA's "

@@ -23,6 +23,8 @@ COLUMNS = {
     "mme": "mme",
     "mmbench": "mmbench",
     "seed": "seedbench",
+    "llava_w": "llavabench",
+    "mmvet": "mmvet",
 }
 
 

@@ -27,7 +27,7 @@ def run_of(folder: Path, headlines: dict[str, float | None], data: str = "folder
         }
         for name, value in headlines.items()
     }
-    RunFolder(folder).write(RUN, {"tasks": dict.fromkeys(tasks, {"vision_tokens": 1})})
+    RunFolder(folder).write(RUN, {"tasks": {name: {"vision_tokens": 1} for name in tasks}})
     RunFolder(folder).write(METRICS, {"tasks": tasks})
     return load_run(folder)
 
