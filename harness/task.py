@@ -82,10 +82,8 @@ class Task(ABC):
         """Scores one answer. Total: never raises, whatever the text. Missing where only a judge can tell."""
 
     def names(self, sample: Sample) -> Sequence[str]:
-        """Other ids by which answer files made elsewhere may call a sample: its medium's id and file name.
-
-        Where several samples share one, what was asked decides.
-        """
+        """Other ids by which answer files made elsewhere may call a sample, the most telling first: by default its
+        medium's id and file name. Where several samples share one, what was asked decides."""
         if sample.media is None:
             return ()
         path = sample.media.source

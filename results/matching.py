@@ -63,7 +63,7 @@ class _Names:
     def __init__(self, task: Task, samples: Sequence[Sample]) -> None:
         self._task, self._samples = task, samples
         self._by_id = {sample.id: sample for sample in samples}
-        self._by_name: dict[str, list[Sample]] | None = None
+        self._by_name: dict[str, tuple[int, list[Sample]]] | None = None
         self._used: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def find(self, row: Row) -> tuple[Sample | None, str]:
@@ -74,12 +74,17 @@ class _Names:
         return self._asked(candidates, row) if candidates else (None, "")
 
     def _named(self, name: str) -> list[Sample]:
+        """Those that have the name as their most telling: as an id of their own, say, before that of their image."""
         if self._by_name is None:
-            self._by_name = defaultdict(list)
+            self._by_name = {}
             for sample in self._samples:
-                for other in dict.fromkeys(self._task.names(sample)):
-                    self._by_name[other].append(sample)
-        return self._by_name.get(name, [])
+                for rank, other in enumerate(dict.fromkeys(self._task.names(sample))):
+                    best, sharing = self._by_name.get(other, (rank, []))
+                    if rank < best or not sharing:
+                        self._by_name[other] = rank, [sample]
+                    elif rank == best:
+                        sharing.append(sample)
+        return self._by_name.get(name, (0, []))[1]
 
     def _asked(self, candidates: Sequence[Sample], row: Row) -> tuple[Sample | None, str]:
         """The candidate whose question stands in the prompt, the longest if several do; equal ones take turns."""

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from harness.engine.metrics import metrics_of, score_all
     from harness.engine.run import plan
+    from harness.task import JudgedTask
     from results.matching import complaints, match
     from results.predictions import read_predictions
     from tasks import TASKS
@@ -48,6 +49,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     config = _config(args, argv)
     (one,) = plan(config)
     matched = match(predictions, one.task, one.samples)
+    if isinstance(one.task, JudgedTask):
+        note(f"{one.name}: a judge grades these answers, so they have no score without --judge SPEC")
     for line in complaints(matched):
         note(f"{one.name}: {line}")
     metrics = metrics_of(one, score_all(one, matched.outcomes), config)

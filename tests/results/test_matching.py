@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import given
@@ -85,6 +86,16 @@ def test_both_questions_of_an_mme_image_are_found_by_either_name_of_the_image() 
             rows((name, "b", "Is this B?  Please answer yes or no."), (name, "a", "Is this A?")), Mme(), samples
         )
         assert texts(found) == {samples[0].id: "a", samples[1].id: "b"}
+
+
+def test_an_id_of_its_own_tells_more_than_that_of_a_shared_image() -> None:
+    class Numbered(Gqa):
+        def names(self, sample: Sample) -> Sequence[str]:
+            return (f"v1_{sample.id}", *super().names(sample))
+
+    samples = [sample("1", "Is it?", "v1_2.png"), sample("2", "Is it?", "v1_2.png"), sample("3", "Is it?", "v1_2.png")]
+    assert texts(match(rows(("v1_2", "b"), ("v1_1", "a")), Numbered(), samples)) == {"1": "a", "2": "b"}
+    assert texts(match(rows(("v1_2", "b")), Numbered(), samples[::-1])) == {"2": "b"}
 
 
 def test_missing_answers_stay_missing() -> None:

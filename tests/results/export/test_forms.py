@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from harness.data.sources import DataSource
 from harness.errors import NotAvailable, UnknownName, UserError
 from harness.scoring.vqa import m4c_answer
-from harness.types import Missing
+from harness.types import Missing, Response
 from results.export import FORMS
 from results.export.check import problems
 from results.export.files import decode, encode
 from results.export.make import Upload, answers_of, form_of, make
+from results.matching import match
+from results.predictions import read_predictions
 from tasks import TASKS
 from tasks.samples import build
 from tests.support.folders import write_json, write_jsonl
@@ -123,6 +125,20 @@ def test_seedbench_has_the_order_of_its_json_not_of_the_question_file(tmp_path: 
     assert [line["question_id"] for line in lines] == names
     assert [line["prediction"] for line in lines[:4]] == ["C", "", "", "D"]
     assert all(list(line) == ["question_id", "prediction"] for line in lines)
+
+
+def test_mmvet_is_an_object_from_the_benchmarks_own_ids(tmp_path: Path) -> None:
+    source = sample_source(tmp_path, "mmvet")
+    names = [one.id for one in TASKS.load("mmvet")().samples(source)]
+    made = upload(tmp_path / "run", "mmvet", source, {name: f"said {name}" for name in names[1:]})
+    document = json.loads(made.content)
+    assert list(document) == [f"v1_{name}" for name in names]
+    assert list(document.values()) == ["", *(f"said {name}" for name in names[1:])]
+    (tmp_path / "upload.json").write_bytes(made.content)
+    predictions = read_predictions([tmp_path / "upload.json"], "mmvet")
+    found = match(predictions, TASKS.load("mmvet")(), TASKS.load("mmvet")().samples(source))
+    assert found.outcomes[names[1]] == Response(names[1], f"said {names[1]}")
+    assert not found.strangers
 
 
 @pytest.mark.parametrize("task", ["gqa", "pope", "mme", "textvqa", "scienceqa"])
