@@ -158,7 +158,7 @@ class MmVet(JudgedTask):
         return {
             "capability": by_capability,
             "integration": by_set,
-            "samples": {**dict(sorted(single.items())), **dict(sorted(joined.items())), "total": len(graded)},
+            "samples": {"capability": dict(sorted(single.items())), "integration": dict(sorted(joined.items()))},
         }
 
     def variants(self, scored: Sequence[Scored]) -> Mapping[str, float]:
