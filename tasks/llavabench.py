@@ -23,8 +23,8 @@ REFERENCES = "llava-bench-in-the-wild/answers_gpt4.jsonl"
 IMAGES = "llava-bench-in-the-wild/images"
 
 KEY = "review"
-HIGHEST = 10.0
-"""The rule text asks for ratings of 1 to 10; 0 is taken as well."""
+LOWEST, HIGHEST = 1.0, 10.0
+"""The ratings that the rule text asks for; 0 is read as well, as the official script does."""
 UNREADABLE = "judge reply unreadable"
 """The reason of a Missing; its detail is the reply, from which the official reading takes its own."""
 
@@ -88,8 +88,8 @@ class RatioOfMeans:
         return 100.0 * ratio
 
     def bounds(self, sample: Sample) -> tuple[Floats, Floats]:
-        """At worst the reference is rated best and the model at 0, at best the other way round."""
-        return np.array([HIGHEST, 0.0]), np.array([0.0, HIGHEST])
+        """At worst 10 for the reference and 0 for the model; at best 1, the lowest rating asked for, and 10."""
+        return np.array([HIGHEST, 0.0]), np.array([LOWEST, HIGHEST])
 
 
 class LlavaBench(JudgedTask):

@@ -98,5 +98,5 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
 def why_withheld(task: str, entry: Mapping[str, Json]) -> str:
     """Why a task's entry of metrics.json has no headline, and what it could be."""
     reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
-    ends = "" if entry["bounds"] is None else " It could be {:.1f} to {:.1f}.".format(*entry["bounds"])
+    ends = "" if None in (entry["bounds"] or [None]) else " It could be {:.1f} to {:.1f}.".format(*entry["bounds"])
     return f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}.{ends}"

@@ -16,9 +16,14 @@ from results.averages import MME, PERCENTAGES, image_averages
 ELEVEN = (*PERCENTAGES, MME)
 
 
-def run_of(folder: Path, headlines: dict[str, float | None], data: str = "folder") -> Run:
+def run_of(
+    folder: Path,
+    headlines: dict[str, float | None],
+    data: str = "folder",
+    bounds: list[float | None] | None = None,
+) -> Run:
     """A finished run with these headlines and nothing else."""
-    entry: dict[str, Any] = {"n": 1, "n_scored": 1, "missing": {"not judged": 1}, "bounds": [0.0, 100.0], "data": data}
+    entry: dict[str, Any] = {"n": 1, "n_scored": 1, "missing": {"not judged": 1}, "bounds": bounds, "data": data}
     tasks = {
         name: {
             **entry,
@@ -58,6 +63,14 @@ def test_an_average_with_a_withheld_column_is_a_dash_and_names_it(
     )
     averages = document_of({"parrot": run})["averages"]
     assert averages == {"avg_paper": None, "avg_mme_percent": None, "missing": [absent], "data": "folder"}
+
+
+@pytest.mark.parametrize("bounds", [None, [None, None], [0.0, None]])
+def test_a_withheld_headline_that_could_be_anything_is_said_without_bounds(
+    bounds: list[float | None] | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(tmp_path, {"gqa": None}, bounds=bounds)
+    assert "gqa: headline withheld, x: not judged (1).\n" in printed(run, capsys)
 
 
 def test_averages_of_sample_data_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
