@@ -26,12 +26,12 @@ def pre_prompt(task: str) -> str:
     path = Path(found.submodule_search_locations[0]) / _FILES[task]
     try:
         settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
-        text = settings["lmms_eval_specific_kwargs"]["default"]["pre_prompt"]
+        text = str(settings["lmms_eval_specific_kwargs"]["default"]["pre_prompt"])
     except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
         raise NotAvailable(f"{task}: no pre_prompt can be read from {path} ({error}). Install {INSTALL}") from error
     if hashlib.sha256(text.encode()).hexdigest() != _SHA256[task]:
         raise NotAvailable(f"{task}: the text in {path} is not that of the version known here. Install it: {INSTALL}")
-    return str(text)
+    return text
 
 
 def _loader() -> type:
