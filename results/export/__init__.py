@@ -18,6 +18,7 @@ FORMS: Registry[Form] = Registry(
         "mmbench_cn": "results.export.mmbench:FORM",
         "seedbench": "results.export.seedbench:FORM",
         "mmvet": "results.export.mmvet:FORM",
+        "egoschema": "results.export.egoschema:FORM",
         GENERAL: "results.export.llava:FORM",
     },
 )

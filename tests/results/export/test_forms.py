@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from harness.data.sources import DataSource
 from harness.errors import NotAvailable, UnknownName, UserError
 from harness.scoring.vqa import m4c_answer
-from harness.types import Missing, Response
+from harness.types import Missing, Response, Sample
 from results.export import FORMS
 from results.export.check import problems
 from results.export.files import decode, encode
+from results.export.form import Answers
 from results.export.make import Upload, answers_of, form_of, make
 from results.matching import match
 from results.predictions import read_predictions
@@ -139,6 +140,19 @@ def test_mmvet_is_an_object_from_the_benchmarks_own_ids(tmp_path: Path) -> None:
     found = match(predictions, TASKS.load("mmvet")(), TASKS.load("mmvet")().samples(source))
     assert found.outcomes[names[1]] == Response(names[1], f"said {names[1]}")
     assert not found.strangers
+
+
+def test_egoschema_sends_places_of_options_and_minus_one_for_none() -> None:
+    form = FORMS.load("egoschema")
+    samples = [Sample(uid, "q", None, "", ("a", "b", "c", "d", "e")) for uid in ("u1", "u2", "u3", "u4")]
+    texts = {"u1": "(C) it", "u2": "none of them", "u4": "E"}
+    records = form.records(Answers(TASKS.load("mlvu")(), DataSource("folder"), samples, texts, {}, "parrot"))
+    assert [record["answer"] for record in records] == [2, -1, None, 4]
+    sent = [{**record, "answer": form.empty} if record["answer"] is None else record for record in records]
+    content = encode(form, sent)
+    assert json.loads(content) == {"u1": 2, "u2": -1, "u3": -1, "u4": 4}
+    assert list(problems(form, content, records)) == []
+    assert "answer is 5, which must be 0 to 4" in " ".join(problems(form, b'{"u1": 5}', records))
 
 
 @pytest.mark.parametrize("task", ["gqa", "pope", "mme", "textvqa", "scienceqa"])
