@@ -18,21 +18,30 @@ OWN_PREAMBLE = (
 )
 
 
-def read_preamble(file: Path, sha256: str) -> str:
-    """The text with this sha256: the file itself, or a string in it if it is a Python script. Raises UserError."""
+def read_preamble(place: Path, sha256: str) -> str:
+    """The text with this sha256: a file itself, or a string in a Python script, also of a folder (the whole checkout).
+
+    Raises UserError where it is in none.
+    """
+    scripts = sorted(place.rglob("run_inference_video_qa*.py")) if place.is_dir() else [place]
+    for text in (text for script in scripts for text in _texts(script)):
+        if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() == sha256:
+            return text
+    raise UserError(
+        f"--qa-preamble {place}: does not hold the released preamble (sha256 {sha256[:12]}..). It stands in "
+        "LLaVA-Mini's script of this benchmark: run_inference_video_qa.py for MSVD-QA and MSRVTT-QA, "
+        "run_inference_video_qa_act.py for ActivityNet-QA. Name the checkout, that script, or a file with the text "
+        "alone; without --qa-preamble a sentence of our own is used."
+    )
+
+
+def _texts(file: Path) -> Iterator[str]:
     try:
         content = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--qa-preamble {file}: cannot be read ({error}).") from error
-    for text in (content, *_strings(content)):
-        if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() == sha256:
-            return text
-    raise UserError(
-        f"--qa-preamble {file}: does not hold the released preamble (sha256 {sha256[:12]}..). It stands in LLaVA-Mini's "
-        "script of this benchmark: run_inference_video_qa.py for MSVD-QA and MSRVTT-QA, run_inference_video_qa_act.py "
-        "for ActivityNet-QA. Name that script, or a file with its text alone; without --qa-preamble a sentence of our "
-        "own is used."
-    )
+    yield content
+    yield from _strings(content)
 
 
 def _strings(content: str) -> Iterator[str]:

@@ -41,7 +41,7 @@ def question_pairs(questions: Path, answers: Path) -> Iterator[tuple[Mapping[str
 
     The released scripts pair by place alone, so that a file of another split or order goes unnoticed.
     """
-    asked, answered = _objects(questions), _objects(answers)
+    asked, answered = json_objects(questions), json_objects(answers)
     if len(asked) != len(answered):
         raise UserError(
             f"{questions} holds {len(asked):,} questions and {answers.name} beside it {len(answered):,} answers. They "
@@ -57,7 +57,8 @@ def question_pairs(questions: Path, answers: Path) -> Iterator[tuple[Mapping[str
         yield question, answer
 
 
-def _objects(path: Path) -> list[dict[str, Any]]:
+def json_objects(path: Path) -> list[dict[str, Any]]:
+    """A JSON list of objects. Raises UserError."""
     rows = load_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path}: must be a list of JSON objects. Download it again.")

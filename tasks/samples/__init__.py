@@ -29,6 +29,10 @@ _BUILDERS = {
     "seedbench": "tasks.samples.seedbench",
     "llavabench": "tasks.samples.llavabench",
     "mmvet": "tasks.samples.mmvet",
+    "msvdqa": "tasks.samples.msvdqa",
+    "msrvttqa": "tasks.samples.msrvttqa",
+    "activitynetqa": "tasks.samples.activitynetqa",
+    "videochatgpt": "tasks.samples.videochatgpt",
     "mlvu": "tasks.samples.mlvu",
 }
 _MARKER = ".sample-set.json"
