@@ -19,6 +19,7 @@ from harness.errors import UnknownName, UserError
 
 FOLDER = Path(__file__).parent
 NAME, SOURCE, NOTE = "row", "source", "note"
+MISPRINTS = "misprints"
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,24 @@ class PaperTable:
 
 
 def table_names() -> tuple[str, ...]:
-    """The tables that there are, by file name without its ending."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.csv")))
+    """The tables that there are, by file name without its ending; `misprints.csv` is our list, not the paper's."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.csv") if path.stem != MISPRINTS))
 
 
-@cache
+def load_misprints() -> PaperTable:
+    """The printed cells that do not follow from the others, each with the reason: `arithmetic.py` finds the same."""
+    return _read(MISPRINTS)
+
+
 def load_table(name: str) -> PaperTable:
     """A table by name, e.g. "table1" or "appendix_h". Raises UnknownName, and UserError for a damaged file."""
     if name not in table_names():
         raise UnknownName("table of the paper", name, table_names())
+    return _read(name)
+
+
+@cache
+def _read(name: str) -> PaperTable:
     with (FOLDER / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         header = next(lines, [])
