@@ -86,6 +86,8 @@ class VideoQa(JudgedTask):
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
         """Mean score, the verdicts that failed, and accuracy by the type of question where the data have types."""
         results = [one.result for one in scored if isinstance(one.result, Score)]
+        if not results:
+            return {}
         answers = sum(one.response is not None for one in scored)
         right = sum(result.values["accuracy"] for result in results)
         types = percent_by(lambda sample: sample.meta.get("type"), scored)
