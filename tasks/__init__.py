@@ -22,7 +22,9 @@ TASKS: Registry[type[Task]] = Registry(
         "msrvttqa": "tasks.msrvttqa:MsrvttQa",
         "activitynetqa": "tasks.activitynetqa:ActivityNetQa",
         "videochatgpt": "tasks.videochatgpt:VideoChatGpt",
+        "mvbench": "tasks.mvbench:MvBench",
         "mlvu": "tasks.mlvu:Mlvu",
+        "egoschema": "tasks.egoschema:EgoSchema",
     },
     group="harness.tasks",
 )

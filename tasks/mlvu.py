@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import ClassVar
 
 from harness.data.sources import DataSource, hub_rows, hub_videos, load_json, require
 from harness.errors import NotAvailable
-from harness.scoring.choice import NO_OPTION, gold_letter, lmms_mlvu_letter
+from harness.scoring.choice import gold_letter, lmms_mlvu_letter
 from harness.scoring.statistics import MeanOf, Statistic, point
 from harness.task import HubDataset, Task, TaskCard
 from harness.types import FramePolicy, Json, Request, Response, Sample, Score, Scored, Video
-from tasks.breakdown import percent_by
-from tasks.multiple_choice import llava_mini_prompt, option_lines, split_options, verdict, with_options
+from tasks.multiple_choice import (
+    BEST_OPTION,
+    choice_tables,
+    llava_mini_prompt,
+    option_lines,
+    split_options,
+    verdict,
+    with_options,
+)
 
 FILES = {
     "plotQA": "1_plotQA",
@@ -36,7 +42,6 @@ _CARE = (
     "Watch the video carefully, with an eye for every detail. "
     "From what you have seen, choose the option that answers the question best."
 )
-_BEST = "\nOnly give the best option."
 _VARIANTS = ("official_strict", "official_jsonl", "lmms_eval")
 
 
@@ -74,10 +79,13 @@ class Mlvu(Task):
         if prompt == "llava-mini":
             return Request(sample.id, llava_mini_prompt(sample.question, sample.choices), 1024, _FRAMES)
         if prompt == "mlvu":
-            text = f"{_CARE}\n{with_options(sample.question, sample.choices)}{_BEST}\nBest Option: ("
+            text = f"{_CARE}\n{with_options(sample.question, sample.choices)}{BEST_OPTION}\nBest Option: ("
             return Request(sample.id, text, 1024, _FRAMES)
         asked = sample.meta.get("hub_text") or f"{sample.question}\n{option_lines(sample.choices)}"
-        return Request(sample.id, f"{asked}{_BEST}\nBest option: (", 16, _FRAMES)
+        return Request(sample.id, f"{asked}{BEST_OPTION}\nBest option: (", 16, _FRAMES)
+
+    def prompt_note(self, prompt: str) -> str | None:
+        return "the advice before the question is in our words, not MLVU's" if prompt == "mlvu" else None
 
     def score(self, sample: Sample, response: Response) -> Score:
         score = verdict(response.text, len(sample.choices), sample.answer)
@@ -85,22 +93,7 @@ class Mlvu(Task):
         return Score({**score.values, "lmms_eval": lmms}, score.detail)
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
-        results = [one.result for one in scored if isinstance(one.result, Score)]
-        tasks = percent_by(lambda sample: sample.meta["task"], scored)
-        means = {
-            group: fmean(present)
-            for group, members in GROUPS.items()
-            if (present := [tasks[task]["value"] for task in members if task in tasks])
-        }
-        micro = {"micro": 100 * fmean(result.values["accuracy"] for result in results)} if results else {}
-        return {
-            "tasks": tasks,
-            "absent tasks": [task for task in FILES if task not in tasks],
-            "groups": means,
-            **micro,
-            "unparsed": int(sum(result.values["unparsed"] for result in results)),
-            "answer not among the options": sum(one.sample.answer == NO_OPTION for one in scored),
-        }
+        return choice_tables(scored, tuple(FILES), GROUPS)
 
     def variants(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         values = {metric: point(_m_avg(metric), scored) for metric in _VARIANTS}

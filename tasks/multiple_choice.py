@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
-from harness.scoring.choice import first_letter, option_letters, strictly_correct
-from harness.types import Score
+from harness.scoring.choice import NO_OPTION, first_letter, option_letters, strictly_correct
+from harness.types import Json, Score, Scored
+from tasks.breakdown import percent_by
+
+BEST_OPTION = "\nOnly give the best option."
+"""What VideoChat2, MLVU and lmms-eval put after the options."""
 
 
 def with_options(
@@ -59,3 +64,29 @@ def verdict(text: str, options: int, gold: str) -> Score:
         "official_jsonl": (letter or "A") == gold,
     }
     return Score({name: float(value) for name, value in values.items()}, {"letter": letter})
+
+
+def choice_tables(
+    scored: Sequence[Scored], tasks: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> dict[str, Json]:
+    """Accuracy by task (`meta["task"]`), the plain means of groups of tasks, and over all items; what was unparsed."""
+    table = percent_by(lambda sample: sample.meta["task"], scored)
+    means = {
+        group: fmean(present)
+        for group, members in groups.items()
+        if (present := [table[task]["value"] for task in members if task in table])
+    }
+    return {
+        "tasks": {task: table[task] for task in tasks if task in table},
+        "absent tasks": [task for task in tasks if task not in table],
+        "groups": means,
+        **counts(scored),
+        "answer not among the options": sum(one.sample.answer == NO_OPTION for one in scored),
+    }
+
+
+def counts(scored: Sequence[Scored]) -> dict[str, Json]:
+    """Accuracy over all items, whatever their task (`micro`), and how many answers hold no option letter."""
+    values = [one.result.values for one in scored if isinstance(one.result, Score)]
+    micro = {"micro": 100 * fmean(one["accuracy"] for one in values)} if values else {}
+    return {**micro, "unparsed": int(sum(one["unparsed"] for one in values))}

@@ -34,8 +34,14 @@ def bounded_indices(first: int, last: int, fps: float, start_s: float, end_s: fl
     return [int(start + length / 2 + round(length * i)) for i in range(count)]
 
 
-def clip_indices(total: int, fps: float, start_s: float, end_s: float, policy: FramePolicy) -> list[int]:
-    """As many frames as the clip start_s..end_s alone would give, from that clip; within 0..total-1."""
+def clip_indices(
+    total: int, fps: float, start_s: float, end_s: float, policy: FramePolicy, first: int = 0
+) -> list[int]:
+    """As many frames as the clip start_s..end_s alone would give, from that clip; within 0..total-1.
+
+    `first`: the number of the first frame, 1 in folders of pictures.
+    """
     frames = max(1, round(min(end_s * fps, total)) - round(start_s * fps))
-    found = bounded_indices(0, total - 1, fps, start_s, end_s, frame_count(frames, fps, policy))
-    return [min(max(index, 0), total - 1) for index in found]
+    count = frame_count(frames, fps, policy)
+    found = bounded_indices(first, first + total - 1, fps, start_s, end_s, count)
+    return [min(max(index - first, 0), total - 1) for index in found]

@@ -70,8 +70,8 @@ def _pictures(video: Video, policy: FramePolicy) -> list[Path]:
     if not files:
         raise MediaError("no frames in folder", str(video.source))
     indices = list(range(len(files)))
-    if policy.clip_bounds and None not in (video.start_s, video.end_s, video.folder_fps):
-        indices = wanted_indices(len(files), video.folder_fps or 1.0, video, policy)
+    if policy.clip_bounds and video.start_s is not None and video.end_s is not None and video.folder_fps is not None:
+        indices = clip_indices(len(files), video.folder_fps, video.start_s, video.end_s, policy, first=1)
     elif policy.max_frames is not None and len(files) > policy.max_frames:
         indices = segment_centres(len(files), policy.max_frames)
     return [files[index] for index in indices]

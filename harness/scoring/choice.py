@@ -95,3 +95,23 @@ def lmms_mlvu_letter(text: str) -> str:
         if found := form.findall(text):
             return str(found[-1])
     return ""
+
+
+_END_MARKS = ",.!?;:'"
+
+
+def lmms_egoschema_letter(text: str, options: Sequence[str]) -> str | None:
+    """lmms-eval on EgoSchema: the option that the text names, or None, where lmms-eval takes one at random.
+
+    Named is "(B)", "B" before a space or "B.", outer punctuation aside; where no option is, in texts of over five
+    words, "b. text" in any case. Of several, each placed at its last mention, the first.
+    """
+    for mark in _END_MARKS:
+        text = text.strip(mark)
+    text, letters = f" {text} ", option_letters(len(options))
+    places = {text.rfind(form.format(letter)): letter for letter in letters for form in ("({})", "{} ", "{}.")}
+    places.pop(-1, None)
+    if places or len(text.split()) <= 5:
+        return places[min(places)] if places else None
+    lettered = {letter: f"{letter}. {option}".lower() for letter, option in zip(letters, options, strict=False)}
+    return next((letter for letter, option in lettered.items() if option in text.lower()), None)

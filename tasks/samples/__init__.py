@@ -33,7 +33,9 @@ _BUILDERS = {
     "msrvttqa": "tasks.samples.msrvttqa",
     "activitynetqa": "tasks.samples.activitynetqa",
     "videochatgpt": "tasks.samples.videochatgpt",
+    "mvbench": "tasks.samples.mvbench",
     "mlvu": "tasks.samples.mlvu",
+    "egoschema": "tasks.samples.egoschema",
 }
 _MARKER = ".sample-set.json"
 

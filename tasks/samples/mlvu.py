@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.data.scenes import SECONDS, SceneQuestion, scene_rng, video_questions, video_scene
+from harness.data.scenes import SECONDS, video_questions, video_scene
 from tasks.mlvu import FILES
+from tasks.samples.options import balanced_places, with_answer_at
 from tasks.samples.video import write_video
 
 FOLDER = "MLVU"
@@ -25,8 +26,7 @@ def write(folder: Path, seed: int) -> None:
 
 
 def _rows(videos: Path, task: str, seed: int) -> list[dict[str, Any]]:
-    places = [0, 1, 2, 3] * (QUESTIONS_PER_TASK // 4)
-    scene_rng("sample letters", task, seed).shuffle(places)
+    places = balanced_places(QUESTIONS_PER_TASK, 4, task, seed)
     rows: list[dict[str, Any]] = []
     index = 0
     while len(rows) < QUESTIONS_PER_TASK:
@@ -38,15 +38,10 @@ def _rows(videos: Path, task: str, seed: int) -> list[dict[str, Any]]:
                     "video": name,
                     "duration": float(SECONDS),
                     "question": question.text,
-                    "candidates": _with_answer_at(places[len(rows)], question),
+                    "candidates": with_answer_at(places[len(rows)], question.choices, question.answer),
                     "answer": question.answer,
                     "question_type": _TYPE.get(task, task),
                 }
             )
         index += 1
     return rows
-
-
-def _with_answer_at(place: int, question: SceneQuestion) -> list[str]:
-    others = [choice for choice in question.choices if choice != question.answer]
-    return [*others[:place], question.answer, *others[place:]]
