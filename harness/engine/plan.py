@@ -79,7 +79,6 @@ class TaskPlan:
 def plan_tasks(tasks: Sequence[Task], config: RunConfig) -> list[TaskPlan]:
     """The tasks' plans. Raises UserError and its kinds: data that cannot be read (of all tasks at once), an unknown
     prompt or quirk, unknown or duplicate ids."""
-    tasks = [task.adjusted(config.quirks, config.preamble) for task in tasks]
     for task in tasks:
         if config.prompt is not None and config.prompt not in task.card.prompts:
             raise UnknownName(f"prompt preset of {task.card.name}", config.prompt, task.card.prompts)
@@ -87,6 +86,7 @@ def plan_tasks(tasks: Sequence[Task], config: RunConfig) -> list[TaskPlan]:
     for quirk in config.quirks:
         if quirk not in quirks:
             raise UnknownName(f"quirk of {', '.join(task.card.name for task in tasks)}", quirk, quirks)
+    tasks = [task.adjusted(config.quirks, config.preamble) for task in tasks]
     read: list[Sequence[Sample]] = []
     absent: list[str] = []
     for task in tasks:

@@ -24,7 +24,12 @@ def config(**fields: Any) -> RunConfig:
     [
         {},
         {"samples": ("1", "2,3"), "limit": 3, "prompt": "p", "device": "cuda:1", "dtype": "float16"},
-        {"cache": HERE / "cache", "checkpoint": "org/model", "command": ("run-eval", "--seed", "1")},
+        {
+            "cache": HERE / "cache",
+            "preamble": HERE / "qa.py",
+            "checkpoint": "org/model",
+            "command": ("run-eval", "--seed", "1"),
+        },
         {"sources": {"a": DataSource("folder", HERE, True)}},
         {"sources": {"a": DataSource("hub", repo="org/set", revision="v1")}},
     ],

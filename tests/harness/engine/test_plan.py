@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,30 @@ def test_a_quirk_changes_the_requests_of_the_tasks_that_have_it_and_is_off_by_de
     assert doubled("twice") == [True, False]
     with pytest.raises(UnknownName, match="Did you mean 'twice'"):
         doubled("twise")
+
+
+class Brought(Listed):
+    """A quiz whose questions begin with a file's text, and of which a quirk changes more than frames."""
+
+    def adjusted(self, quirks: Collection[str], preamble: Path | None) -> Task:
+        made = Brought(*self.listed)
+        made.card = self.card  # type: ignore[misc]
+        made.before = f"{preamble.read_text() if preamble else ''}{'!' * len(quirks)}"
+        return made
+
+    before = ""
+
+    def request(self, sample: Sample, prompt: str) -> Request:
+        return Request(sample.id, self.before + sample.question)
+
+
+def test_a_task_is_adjusted_to_the_run_before_it_asks(tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("Well: ")
+    task = Brought(sample("a", None))
+    task.card = replace(task.card, quirks={"loud": {}})  # type: ignore[misc]
+    (made,) = plans(task, preamble=tmp_path / "words", quirks=("loud",))
+    assert made.groups[0].requests[0].text == "Well: !?"
+    assert plans(task)[0].groups[0].requests[0].text == "?"
 
 
 def test_ids_may_belong_to_any_of_the_tasks_but_must_belong_to_one() -> None:

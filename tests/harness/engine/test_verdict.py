@@ -22,11 +22,12 @@ def told(
     ci95: tuple[float, float] | None = (PAPER - 1, PAPER + 1),
     n: int = SIZE,
     unusable: int = 0,
+    task: Quiz | None = None,
 ) -> str:
     config = RunConfig("parrot", ("quiz",), {"quiz": DataSource("hub")}, Path("out"))
     samples = tuple(Sample(f"q{index}", "?", None, "") for index in range(n))
     plan = TaskPlan(
-        Quiz(), CARD.prompts[0], samples, (), {f"q{index}": Missing("no item") for index in range(unusable)}
+        task or Quiz(), CARD.prompts[0], samples, (), {f"q{index}": Missing("no item") for index in range(unusable)}
     )
     return verdict(CARD, config, plan, value, ci95)
 
@@ -54,3 +55,12 @@ def test_other_samples_than_the_paper_has_are_not(n: int, unusable: int) -> None
 
 def test_withheld_headline_is_not_compared() -> None:
     assert told(None, None).startswith("not comparable: no headline")
+
+
+class Reworded(Quiz):
+    def prompt_note(self, prompt: str) -> str | None:
+        return f"{prompt} in other words"
+
+
+def test_a_prompt_that_is_not_the_papers_is_not_comparable() -> None:
+    assert told(task=Reworded()) == f"not comparable: {CARD.prompts[0]} in other words"
