@@ -56,11 +56,12 @@ def _cells(run: Run, task: str) -> list[str]:
     entry, info = run.metrics["tasks"][task], run.info
     headline, speed = entry["headline"], info.get("speeds", {}).get(task, {})
     value, ci95 = headline["value"], headline["ci95"]
+    digits = 2 if headline["unit"] == "points of 5" else 1  # as papers print them
     rate = speed.get("samples_per_second")
     tokens = info["tasks"][task]["vision_tokens"]
     return [
-        "withheld" if value is None else f"{value:.1f}{' %' if headline['unit'] == '%' else ''}",
-        "-" if ci95 is None else f"{ci95[0]:.1f} to {ci95[1]:.1f}",
+        "withheld" if value is None else f"{value:.{digits}f}{' %' if headline['unit'] == '%' else ''}",
+        "-" if ci95 is None else f"{ci95[0]:.{digits}f} to {ci95[1]:.{digits}f}",
         f"{entry['n']:,}",
         f"{entry['n'] - entry['n_scored']:,}",
         "-" if tokens is None else f"{tokens:,.0f}" if float(tokens).is_integer() else f"{tokens:,.1f}",
@@ -89,6 +90,7 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
     lines = []
     if any(entry["data"] == "sample" for _, entry in entries):
         lines.append("Sample data: synthetic scenes made on this machine. Never compare with published numbers.")
+    lines += [f"{task}: {entry['prompt_note']}." for task, entry in entries if "prompt_note" in entry]
     for task, entry in entries:
         if "withheld" in entry["headline"]:
             lines.append(why_withheld(task, entry))

@@ -37,4 +37,4 @@ def verdict(
     assert ci95 is not None
     if ci95[0] <= paper <= ci95[1]:
         return "within interval"
-    return f"outside: ours - paper = {value - paper:+.1f}"
+    return f"outside: ours - paper = {value - paper:+.{2 if paper < 10 else 1}f}"

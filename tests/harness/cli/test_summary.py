@@ -86,3 +86,18 @@ def test_fewer_than_two_of_the_eleven_have_no_average(
     run = run_of(tmp_path, dict.fromkeys(tasks, 50.0))
     assert "avg_" not in printed(run, capsys)
     assert document_of({"parrot": run}) == run.metrics
+
+
+def test_a_scale_of_five_points_has_two_decimals_and_a_prompt_that_differs_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(tmp_path, {"gqa": 2.944, "mlvu": 61.04})
+    entries = run.metrics["tasks"]
+    entries["gqa"]["headline"] |= {"unit": "points of 5", "ci95": [2.911, 2.977]}
+    entries["mlvu"]["prompt_note"] = "in other words"
+    RunFolder(tmp_path).write(METRICS, {"tasks": entries})
+    lines = printed(load_run(tmp_path), capsys)
+    assert "2.94 " in lines
+    assert "2.91 to 2.98" in lines
+    assert "61.0 %" in lines
+    assert "mlvu: in other words.\n" in lines
