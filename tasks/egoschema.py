@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar
 
 from harness.data.sources import DataSource, hub_rows, hub_videos, load_json, require
@@ -12,7 +13,7 @@ from harness.scoring.choice import first_letter, lmms_egoschema_letter, option_l
 from harness.scoring.statistics import MeanOf, Statistic, point
 from harness.task import HubDataset, Task, TaskCard
 from harness.types import FramePolicy, Json, Missing, Request, Response, Sample, Score, Scored, Video
-from tasks.multiple_choice import counts
+from tasks.multiple_choice import unparsed
 from tasks.video_files import HUB_SUFFIXES, VideoFiles
 from tasks.wording import LETTER_ANSWER, lettered
 
@@ -81,9 +82,11 @@ class EgoSchema(Task):
         return Score(values, {"letter": letter})
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
-        """`answered for upload`: answers to questions whose own answer is not public."""
+        """`public answers`: accuracy where there is something to score. `answered for upload`: the other answers."""
+        right = [one.result.values["accuracy"] for one in scored if isinstance(one.result, Score)]
         upload = sum(one.response is not None and not one.sample.answer for one in scored)
-        return {**counts(scored), "answered for upload": upload}
+        public = {"public answers": {"value": 100 * fmean(right), "n": len(right)}} if right else {}
+        return {**public, "unparsed": unparsed(scored), "answered for upload": upload}
 
     def variants(self, scored: Sequence[Scored]) -> Mapping[str, float]:
         """`official`: the released script leaves questions whose video is absent in the total, as wrong."""

@@ -69,24 +69,24 @@ def verdict(text: str, options: int, gold: str) -> Score:
 def choice_tables(
     scored: Sequence[Scored], tasks: Sequence[str], groups: Mapping[str, Sequence[str]]
 ) -> dict[str, Json]:
-    """Accuracy by task (`meta["task"]`), the plain means of groups of tasks, and over all items; what was unparsed."""
+    """Accuracy by task (`meta["task"]`), the plain means of groups of tasks, and over all items (`micro`)."""
     table = percent_by(lambda sample: sample.meta["task"], scored)
     means = {
         group: fmean(present)
         for group, members in groups.items()
         if (present := [table[task]["value"] for task in members if task in table])
     }
+    values = [one.result.values for one in scored if isinstance(one.result, Score)]
     return {
         "tasks": {task: table[task] for task in tasks if task in table},
         "absent tasks": [task for task in tasks if task not in table],
         "groups": means,
-        **counts(scored),
+        **({"micro": 100 * fmean(one["accuracy"] for one in values)} if values else {}),
+        "unparsed": unparsed(scored),
         "answer not among the options": sum(one.sample.answer == NO_OPTION for one in scored),
     }
 
 
-def counts(scored: Sequence[Scored]) -> dict[str, Json]:
-    """Accuracy over all items, whatever their task (`micro`), and how many answers hold no option letter."""
-    values = [one.result.values for one in scored if isinstance(one.result, Score)]
-    micro = {"micro": 100 * fmean(one["accuracy"] for one in values)} if values else {}
-    return {**micro, "unparsed": int(sum(one["unparsed"] for one in values))}
+def unparsed(scored: Sequence[Scored]) -> int:
+    """How many scored answers hold no option letter."""
+    return int(sum(one.result.values["unparsed"] for one in scored if isinstance(one.result, Score)))

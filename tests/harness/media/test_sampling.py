@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.media.sampling import bounded_indices, frame_count, frame_indices, segment_centres
+from harness.media.sampling import bounded_indices, clip_indices, frame_count, frame_indices, segment_centres
 from harness.types import FramePolicy
 from tests.support.golden import golden_path
 
@@ -90,3 +90,20 @@ def test_indices_ascend_within_the_video(total: int, fps: float) -> None:
     assert indices == sorted(indices)
     assert 0 <= indices[0] <= indices[-1] < total
     assert len(indices) <= 50
+
+
+@pytest.mark.golden
+def test_cropped_clips_take_the_official_frames_where_the_count_is_equal() -> None:
+    data, compared = golden("video", "frames.json"), 0
+    for case in [*data["mvbench_bounds"], *data["frame_folder"]]:
+        if case["bound"] is None:
+            continue
+        start, end = case["bound"]
+        first = 1 if "n_files" in case else 0
+        total, fps = case.get("n_files") or case["total_frames"], case.get("fps", 3)
+        policy = FramePolicy(fps=1e6, max_frames=case["num_segments"])
+        found = clip_indices(total, fps, start, end, policy, first)
+        if len(found) == case["num_segments"]:
+            assert found == [min(max(index - first, 0), total - 1) for index in case["idx"]], case
+            compared += 1
+    assert compared

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import MediaError, UserError
 from harness.media.pyav_reader import PyavReader
-from harness.media.sampling import frame_indices
+from harness.media.sampling import bounded_indices, frame_indices
 from harness.media.video import read_frames
 from harness.types import FramePolicy, Video
 from tests.support.media import number, turn, write_sound, write_video
@@ -86,6 +86,15 @@ def test_clip_bounds_show_the_annotated_part_alone(tmp_path: Path) -> None:
     seen = [number(frame) for frame in read_frames(video, FramePolicy(clip_bounds=True))]
     assert len(seen) == 3
     assert all(20 <= index <= 50 for index in seen)
+
+
+def test_clip_bounds_of_a_frame_folder_count_its_files_from_one(tmp_path: Path) -> None:
+    for name in range(1, 25):
+        PIL.Image.new("RGB", (4, 3), (name * 10, 0, 0)).save(tmp_path / f"{name:05}.png")
+    video = Video("v", tmp_path, start_s=2.0, end_s=5.0, folder_fps=3.0)
+    shown = [int(frame[0, 0, 0]) // 10 for frame in read_frames(video, FramePolicy(clip_bounds=True))]
+    assert shown == bounded_indices(1, 24, 3.0, 2.0, 5.0, 3)
+    assert len(list(read_frames(video, FramePolicy()))) == 24
 
 
 def cut(path: Path) -> None:
