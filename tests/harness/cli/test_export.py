@@ -51,7 +51,9 @@ def test_default_place_is_the_runs_folder_of_the_task(tmp_path: Path, capsys: py
     assert "Did you mean 'llava'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["gqa", "pope", "mme", "textvqa", "mmbench", "seedbench", "vqav2", "vizwiz"])
+@pytest.mark.parametrize(
+    "task", ["gqa", "pope", "mme", "textvqa", "mmbench", "seedbench", "vqav2", "vizwiz", "egoschema"]
+)
 def test_what_is_exported_scores_to_the_same_numbers_as_the_run(
     task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.run import evaluate
 from harness.errors import NotAvailable
+from harness.task import NOT_JUDGED
 from tasks import TASKS
 from tasks.samples import build
 from tests.support.fakes import Parrot
@@ -173,6 +174,21 @@ def test_answers_that_are_not_there_are_missing_and_withhold_the_headline(
     assert entry["missing"] == {"not answered": len(answers) - len(answers) // 2}
     entry = score(capsys, "gqa", root, tmp_path / "answers.jsonl", "--max-missing", "60%")
     assert entry["headline"]["value"] == 100.0
+
+
+def test_answers_to_a_judged_benchmark_say_that_they_need_a_judge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(["mmvet"], tmp_path / "data", 0)
+    names = [one.id for one in TASKS.load("mmvet")().samples(DataSource("folder", tmp_path / "data"))]
+    write_json(tmp_path / "mmvet.json", {f"v1_{name}": "a cat" for name in names})
+    argv = ["score", "--task", "mmvet", "--data-root", str(tmp_path / "data"), "--json"]
+    assert main([*argv, "--predictions", str(tmp_path / "mmvet.json")]) == WITHHELD
+    out, err = capsys.readouterr()
+    entry = json.loads(out)["tasks"]["mmvet"]
+    assert entry["predictions"]["used"] == len(names)
+    assert entry["missing"] == {NOT_JUDGED: len(names)}
+    assert "--judge" in err
 
 
 def test_a_file_that_is_none_and_an_unknown_task_end_with_a_message(
