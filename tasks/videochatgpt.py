@@ -37,6 +37,7 @@ DIMENSIONS = {
 }
 """Dimension to the rows whose answers it judges: three dimensions judge the same answers."""
 Q1_TWICE = "consistency-q1-twice"
+_HALF = "the pair's other question has no answer"
 _PAIR_FIELDS = ("question1", "question2", "answer", "pred1", "pred2")
 _PAIR_FACTS = ("question_1", "question_2", "answer", "prediction_1", "prediction_2")
 
@@ -124,7 +125,7 @@ class VideoChatGpt(JudgedTask):
             return [_judge_request(sample, name, fields, facts) for name in dimensions_of(sample)]
         pair = [responses.get(name) for name in sample.meta["pair"]]
         if pair[0] is None or pair[1] is None:
-            return Missing("the pair's other question has no answer")
+            return Missing(_HALF)
         first, second = sample.meta["questions"]
         second = first if self._q1_twice else second
         texts = pair[0].text, pair[1].text
@@ -180,5 +181,6 @@ def _mean(scored: Sequence[Scored], read: Callable[[str], float | None]) -> floa
 
 def _no_reply(one: Scored) -> dict[str, str]:
     """What the tools see where a judge was asked in vain."""
-    asked_in_vain = one.response is not None and isinstance(one.result, Missing) and one.result.reason != NOT_JUDGED
-    return dict.fromkeys(dimensions_of(one.sample), "") if asked_in_vain else {}
+    if one.response is None or isinstance(one.result, Score) or one.result.reason in (NOT_JUDGED, _HALF):
+        return {}
+    return dict.fromkeys(dimensions_of(one.sample), "")
