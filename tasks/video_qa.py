@@ -72,9 +72,8 @@ class VideoQa(JudgedTask):
 
         prompt = load_prompt("qa")
         facts = {"question": sample.question, "answer": sample.answer, "prediction": response.text}
-        messages = prompt.messages(question=sample.question, answer=sample.answer, pred=response.text)
         identity = (prompt.name, prompt.sha256)
-        return (JudgeRequest(sample.id, VERDICT, messages, identity, "verdict", facts, temperature=0.0),)
+        return [JudgeRequest(sample.id, VERDICT, prompt.messages(**facts), identity, "verdict", facts, temperature=0.0)]
 
     def score_judged(self, sample: Sample, response: Response, replies: Mapping[str, str]) -> Score | Missing:
         """accuracy 0 or 1 and score 0 to 5, from a reply that says both."""

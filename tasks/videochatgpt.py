@@ -38,8 +38,6 @@ DIMENSIONS = {
 """Dimension to the rows whose answers it judges: three dimensions judge the same answers."""
 Q1_TWICE = "consistency-q1-twice"
 _HALF = "the pair's other question has no answer"
-_PAIR_FIELDS = ("question1", "question2", "answer", "pred1", "pred2")
-_PAIR_FACTS = ("question_1", "question_2", "answer", "prediction_1", "prediction_2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +118,20 @@ class VideoChatGpt(JudgedTask):
     ) -> Sequence[JudgeRequest] | Missing:
         """At the endpoint's own temperature, as the released scripts."""
         if sample.meta["part"] != CONSISTENCY:
-            fields = {"question": sample.question, "answer": sample.answer, "pred": response.text}
             facts = {"question": sample.question, "answer": sample.answer, "prediction": response.text}
-            return [_judge_request(sample, name, fields, facts) for name in dimensions_of(sample)]
+            return [_judge_request(sample, name, facts) for name in dimensions_of(sample)]
         pair = [responses.get(name) for name in sample.meta["pair"]]
         if pair[0] is None or pair[1] is None:
             return Missing(_HALF)
         first, second = sample.meta["questions"]
-        second = first if self._q1_twice else second
-        texts = pair[0].text, pair[1].text
-        fields = dict(zip(_PAIR_FIELDS, (first, second, sample.answer, *texts), strict=True))
-        facts = dict(zip(_PAIR_FACTS, (first, second, sample.answer, *texts), strict=True))
-        return [_judge_request(sample, CONSISTENCY, fields, facts)]
+        facts = {
+            "question_1": first,
+            "question_2": first if self._q1_twice else second,
+            "answer": sample.answer,
+            "prediction_1": pair[0].text,
+            "prediction_2": pair[1].text,
+        }
+        return [_judge_request(sample, CONSISTENCY, facts)]
 
     def score_judged(self, sample: Sample, response: Response, replies: Mapping[str, str]) -> Score | Missing:
         """0 to 5 for each dimension of the sample; all of its replies must be readable."""
@@ -154,11 +154,11 @@ class VideoChatGpt(JudgedTask):
         return {name: value for name, value in found.items() if value is not None}
 
 
-def _judge_request(sample: Sample, name: str, fields: Mapping[str, str], facts: Mapping[str, str]) -> JudgeRequest:
+def _judge_request(sample: Sample, name: str, facts: Mapping[str, str]) -> JudgeRequest:
     from harness.judge.prompts import load_prompt
 
     prompt = load_prompt(name)
-    return JudgeRequest(sample.id, name, prompt.messages(**fields), (prompt.name, prompt.sha256), "score", facts)
+    return JudgeRequest(sample.id, name, prompt.messages(**facts), (prompt.name, prompt.sha256), "score", facts)
 
 
 def _dimension(name: str, scored: Sequence[Scored]) -> dict[str, Json]:
