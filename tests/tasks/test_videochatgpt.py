@@ -24,7 +24,7 @@ from tasks.videochatgpt_rows import FILES, QUESTIONS, VIDEOS
 from tests.support.folders import write_json
 from tests.support.golden import golden_path
 from tests.support.hub import keep_caches_in, write_dataset
-from tests.support.judged import judged
+from tests.support.judged import judged, use_plain_prompts
 from tests.tasks.test_verdicts import REPLIES
 
 TASK = VideoChatGpt()
@@ -98,7 +98,8 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         TASK.samples(source)
 
 
-def test_generic_answers_are_judged_three_times_and_temporal_ones_once() -> None:
+def test_generic_answers_are_judged_three_times_and_temporal_ones_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_plain_prompts(monkeypatch)
     response = Response("s", "He dives.")
     generic = TASK.judge_requests(a_sample("generic"), response, {})
     temporal = TASK.judge_requests(a_sample("temporal"), response, {})
@@ -117,7 +118,8 @@ def pair_requests(task: VideoChatGpt) -> list[JudgeRequest]:
     return [request for requests in found if not isinstance(requests, Missing) for request in requests]
 
 
-def test_both_questions_of_a_pair_make_the_same_request_of_both_answers() -> None:
+def test_both_questions_of_a_pair_make_the_same_request_of_both_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_plain_prompts(monkeypatch)
     first, second = pair_requests(TASK)
     assert (first.sample_id, second.sample_id) == ("c0/1", "c0/2")
     assert replace(first, sample_id="x") == replace(second, sample_id="x")
@@ -131,7 +133,8 @@ def test_both_questions_of_a_pair_make_the_same_request_of_both_answers() -> Non
     assert all(text in first.messages[1][1] for text in first.facts.values())
 
 
-def test_the_quirk_shows_question_1_twice_and_both_answers(tmp_path: Path) -> None:
+def test_the_quirk_shows_question_1_twice_and_both_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_plain_prompts(monkeypatch)
     source = official_folder(tmp_path, consistency=[PAIR])
     config = RunConfig("m", ("videochatgpt",), {"videochatgpt": source}, tmp_path / "run", quirks=(Q1_TWICE,))
     (plan,) = plan_tasks([TASK], config)
