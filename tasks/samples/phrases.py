@@ -6,7 +6,7 @@ import random
 
 from harness.data.scenes import COLORS, SHAPES, WORDS, SceneQuestion
 
-_ANSWERS = {
+ANSWERS = {
     "colour": tuple(COLORS),
     "shape": SHAPES,
     "count": ("1", "2", "3", "4"),
@@ -15,16 +15,17 @@ _ANSWERS = {
     "size": ("larger", "smaller"),
     "word": tuple(word.lower() for word in WORDS),
 }
+"""What can be answered to a question about a picture, by kind."""
 
 
 def most_options(question: SceneQuestion) -> int:
     """How many options a question of this kind can have."""
-    return len(_ANSWERS[question.kind])
+    return len(ANSWERS[question.kind])
 
 
 def options(question: SceneQuestion, place: int, count: int, rng: random.Random) -> list[str]:
     """`count` options with the answer at `place`; the others are drawn from the answers to questions of that kind."""
-    others = rng.sample([answer for answer in _ANSWERS[question.kind] if answer != question.answer], count - 1)
+    others = rng.sample([answer for answer in ANSWERS[question.kind] if answer != question.answer], count - 1)
     return [*others[:place], question.answer, *others[place:]]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,18 +48,12 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def read_packs(
-    path: Path,
-    prompt: Encode,
-    answer: Encode,
-    size: int,
-    keep: Callable[[dict[str, Any]], bool] = lambda record: True,
-) -> list[Pack]:
-    """Packs of at most `size` examples, in file order. Each human turn is a question of its own about the medium."""
+def packs_of(records: Iterable[Mapping[str, Any]], prompt: Encode, answer: Encode, size: int) -> list[Pack]:
+    """Packs of at most `size` examples, in the records' order. Each human turn is a question of its own."""
     examples: dict[tuple[str, str], Example] = {}
     media: dict[str, list[Example]] = {}
     packs = []
-    for record in filter(keep, read_records(path)):
+    for record in records:
         turns = [turn["value"] for turn in record["conversations"]]
         medium = record.get("image") or record.get("video")
         for key in zip(turns[::2], turns[1::2], strict=True):

@@ -7,111 +7,118 @@ chance for hundreds of thousands of questions. So a part of its own begins with 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from models.llava.training.data import Encode, Pack, batches, read_packs
+from models.llava.training.data import Encode, Pack, batches, packs_of
 
-QUESTIONS_A_PACK = 11
+QUESTIONS_A_PACK = 14
 PICTURES_A_BATCH, CLIPS_A_BATCH = 16, 8
-Keep: TypeAlias = Callable[[Mapping[str, Any]], bool]
+Row: TypeAlias = Mapping[str, Any]
+Keep: TypeAlias = Callable[[Row], bool]
+CLIPS = {
+    "plotQA": 100,
+    "needle": 150,
+    "ego": 150,
+    "count": 130,
+    "order": 290,
+    "anomaly_reco": 160,
+    "topic_reasoning": 90,
+}
+"""Batches of each kind of clip, as `harness.data.scenes` names them: more for what is harder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """`count` batches of the records that `keep` keeps; `skip`: batches of this seed that came before."""
+    """`count` batches of the records that `keep` keeps."""
 
     keep: Keep
     count: int
     seed: int
-    skip: int = 0
     batch: int = PICTURES_A_BATCH
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Portions trained together. `shuffle`: one seed a group of portions, None to keep their order.
-
-    `steps`: batches taken in all; the cosine to zero is laid over `schedule` steps, None for a constant rate.
-    """
+    """Portions trained one after the other, or mixed. The cosine to zero is laid over `schedule` times the batches."""
 
     name: str
     rate: float
-    warmup: int
-    steps: int
-    schedule: int | None
-    groups: tuple[tuple[int | None, tuple[Portion, ...]], ...]
+    portions: tuple[Portion, ...]
+    schedule: float
+    mixed: bool = False
+    warmup: int = 100
 
-    def batches(self, questions: Path, prompt: Encode, answer: Encode, scale: float = 1.0) -> list[list[Pack]]:
-        """Batches of this part from a LLaVA-format file. `scale`: share of every count, at least one batch each."""
+    def batches(self, records: Sequence[Row], prompt: Encode, answer: Encode, scale: float = 1.0) -> list[list[Pack]]:
+        """Batches of this part from LLaVA-format records. `scale`: share of every count, at least one batch each."""
         made: list[list[Pack]] = []
-        for seed, portions in self.groups:
-            group: list[list[Pack]] = []
-            for one in portions:
-                packs = read_packs(questions, prompt, answer, QUESTIONS_A_PACK, one.keep)
-                skip, count = (max(bool(number), round(number * scale)) for number in (one.skip, one.count))
-                group += batches(packs, one.batch, skip + count, one.seed)[skip:]
-            if seed is not None:
-                random.Random(seed).shuffle(group)
-            made += group
-        return made[: max(1, round(self.steps * scale))]
+        for one in self.portions:
+            packs = packs_of(filter(one.keep, records), prompt, answer, QUESTIONS_A_PACK)
+            made += batches(packs, one.batch, max(1, round(one.count * scale)), one.seed)
+        if self.mixed:
+            random.Random(self.name).shuffle(made)
+        return made
 
 
-def _pictures(easy: bool, choice: bool, *kinds: str) -> Keep:
-    """Questions about pictures of few things or others, with options or open, of some kinds or all."""
+def _pictures(easy: bool, forms: frozenset[str], *kinds: str) -> Keep:
+    """Questions about pictures of few things or of many, in some forms, of some kinds or all."""
 
-    def keep(row: Mapping[str, Any]) -> bool:
-        kind = row["kind"]
-        fits = "image" in row and ("easy" in row["id"]) == easy and kind.endswith("-choice") == choice
-        return fits and (not kinds or kind in kinds)
+    def keep(row: Row) -> bool:
+        fits = "image" in row and ("easy" in row["id"]) == easy and row["form"] in forms
+        return fits and (not kinds or row["kind"] in kinds)
 
     return keep
 
 
-def _clips(row: Mapping[str, Any]) -> bool:
-    """Questions about clips, with options."""
-    return "video" in row and not row["kind"].endswith("-open")
+def _clips(forms: frozenset[str], *kinds: str) -> Keep:
+    """Questions about clips, in some forms, of some kinds or all."""
+
+    def keep(row: Row) -> bool:
+        return "video" in row and row["form"] in forms and (not kinds or row["kind"] in kinds)
+
+    return keep
 
 
-_OPEN = _pictures(False, False)
-_OPTIONS = _pictures(False, True)
+_OPEN = frozenset({"open"})
+_OTHER = frozenset({"letters", "yes-no", "ocr", "vizwiz", "bare"})
+_CLIP_FORMS = frozenset({"open", "options", "lookup", "bare"})
+_LOOKUP, _LETTERS = frozenset({"lookup"}), frozenset({"letters"})
 
 STAGE_2: tuple[Part, ...] = (
     Part(
-        "pictures: colour and shape of few things, then all kinds, then pictures of many things",
+        "pictures",
         rate=1.2e-3,
-        warmup=100,
-        steps=3_000,
-        schedule=4_600,
-        groups=(
-            (
-                None,
-                (
-                    Portion(_pictures(True, False, "colour", "shape"), 250, 3),
-                    Portion(_pictures(True, False), 550, 4),
-                    Portion(_OPEN, 2_200, 5),
-                ),
-            ),
+        portions=(
+            Portion(_pictures(True, _OPEN, "colour", "shape"), 200, 3),
+            Portion(_pictures(True, _OPEN), 400, 4),
+            Portion(_pictures(False, _OPEN), 1_700, 5),
         ),
+        schedule=1.5,
     ),
     Part(
-        "options: letters about pictures, then clips",
-        rate=7e-4,
-        warmup=100,
-        steps=1_200,
-        schedule=2_100,
-        groups=(
-            (1, (Portion(_OPEN, 100, 11), Portion(_pictures(True, True), 150, 12), Portion(_OPTIONS, 150, 13))),
-            (
-                2,
-                (
-                    Portion(_clips, 1_200, 14, batch=CLIPS_A_BATCH),
-                    Portion(_OPEN, 400, 11, skip=100),
-                    Portion(_OPTIONS, 100, 13, skip=150),
-                ),
-            ),
+        "letters",
+        rate=1.2e-3,
+        portions=(
+            Portion(_pictures(True, _LOOKUP), 450, 11),
+            Portion(_pictures(False, _LETTERS), 150, 12),
+            Portion(_pictures(False, _OPEN), 150, 13),
         ),
+        schedule=1.5,
+        mixed=True,
+    ),
+    Part(
+        "clips",
+        rate=1e-3,
+        portions=(
+            *(
+                Portion(_clips(_CLIP_FORMS, kind), count, 20 + number, CLIPS_A_BATCH)
+                for number, (kind, count) in enumerate(CLIPS.items())
+            ),
+            Portion(_pictures(False, _OPEN), 220, 14),
+            Portion(_pictures(False, _OTHER), 260, 15),
+        ),
+        schedule=1.2,
+        mixed=True,
     ),
 )

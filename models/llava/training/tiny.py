@@ -3,8 +3,8 @@
     python -m models.llava.training.tiny --model llava-mini-tiny --output DIR [--work DIR] [--scale 0.01]
 
 Scenes become LLaVA-format data, the tower learns dense labels and is frozen, stage 1 trains the projector on captions,
-stage 2 everything but the tower on questions. What stands in the work folder already is not made again, so the second
-and third model cost their own training alone.
+stage 2 everything but the tower on questions. What stands in the work folder already is not made again, part by part,
+so a second model costs its own training alone, and a command that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from models.llava import checkpoint
 from models.llava.config import parse_config
 from models.llava.model import LlavaModel
 from models.llava.prompts import conversation, prompt_ids
-from models.llava.training.data import Encode, batches, read_packs, read_records
+from models.llava.training.data import Encode, batches, packs_of, read_records
 from models.llava.training.features import FeatureStore, write_features
 from models.llava.training.packed import PackedLlava
 from models.llava.training.recipe import STAGE_2
@@ -86,7 +87,8 @@ def train(name: str, work: Path, output: Path, scale: float = 1.0) -> LlavaModel
     start = fresh("llava-v1.5-tiny", len(tokenizer), work / "tower", seed=0)
     captioner = PackedLlava(start)
     only_projector(captioner)
-    captions = read_packs(data / "stage1.json", *coded, 1, lambda row: "easy" in row["id"])
+    easy = (row for row in read_records(data / "stage1.json") if "easy" in row["id"])
+    captions = packs_of(easy, *coded, 1)
     steps = batches(captions, CAPTIONS_A_BATCH, scaled(CAPTION_STEPS, scale), 1)
     train_stage(captioner, steps, store, StageSettings(1e-3, schedule=len(steps)), work / "log")
 
@@ -95,11 +97,16 @@ def train(name: str, work: Path, output: Path, scale: float = 1.0) -> LlavaModel
     model.reducer.projector.load_state_dict(start.reducer.projector.state_dict())
     packed = PackedLlava(model)
     all_but_tower(packed)
+    questions = read_records(data / "stage2.json")
     for part in STAGE_2:
-        print(part.name, file=sys.stderr)
-        schedule = None if part.schedule is None else scaled(part.schedule, scale)
-        settings = StageSettings(part.rate, part.warmup, schedule)
-        train_stage(packed, part.batches(data / "stage2.json", *coded, scale), store, settings, work / "log")
+        done = work / f"{name}-{part.name}.safetensors"
+        if not done.is_file():
+            print(f"{name}: {part.name}", file=sys.stderr)
+            plan = part.batches(questions, *coded, scale)
+            settings = StageSettings(part.rate, part.warmup, round(part.schedule * len(plan)))
+            train_stage(packed, plan, store, settings, work / "log" / name)
+            save_file(packed.state_dict(), done)
+        packed.load_state_dict(load_file(done))
     save(model, tokenizer, work / "tower", output)
     return model
 

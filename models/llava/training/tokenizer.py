@@ -1,6 +1,6 @@
 """A word-level tokenizer: one id a word of the training data, letters for any other word.
 
-The two benchmark instructions and each option mark "(A)" are one token as well: they are the same in every question,
+The benchmarks' instructions and each option mark "(A)" are one token as well: they are the same in every question,
 and short prompts train faster. Token 0 is padding, because LLaVA-Mini hides id 0 from pre-fusion.
 """
 
@@ -14,7 +14,12 @@ from transformers import PreTrainedTokenizerFast
 
 Tokenizer = PreTrainedTokenizerFast
 PAD, BOS, EOS, UNK = SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-PHRASES = ("Answer the question using a single word or phrase.", "Answer with one letter.")
+PHRASES = (
+    "Answer the question using a single word or phrase.",
+    "Answer with one letter.",
+    "Answer with the option's letter from the given choices directly.",
+    "When the provided information is insufficient, respond with 'Unanswerable'.",
+)
 _LETTERS = string.ascii_letters + string.digits + string.punctuation
 
 

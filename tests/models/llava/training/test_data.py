@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from harness.data.scenes import image_questions, image_scene, scene_rng
 from models.llava.model import IGNORE, IMAGE
-from models.llava.training.data import batches, collate, read_packs, read_records
+from models.llava.training.data import batches, collate, packs_of, read_records
 from models.llava.training.tiny import encoders
 from models.llava.training.tokenizer import PHRASES, build_tokenizer
-from tasks.samples.training import with_choices, write
+from tasks.samples.training import write
 
 TOKENIZER = build_tokenizer(["What color is the star?", f"red blue {PHRASES[0]}"])
 
@@ -35,7 +34,7 @@ def test_questions_about_one_picture_share_a_pack(tmp_path: Path) -> None:
         _record("2", "<image>\nWhat color?", "blue", image="b.jpg"),
         _record("3", "<image>\nWhat?", "red", image="a.jpg"),
     )
-    packs = read_packs(path, *encoders(TOKENIZER), size=2)
+    packs = packs_of(read_records(path), *encoders(TOKENIZER), size=2)
     assert [(pack.medium, len(pack.examples)) for pack in packs] == [("a.jpg", 2), ("a.jpg", 1), ("b.jpg", 1)]
 
 
@@ -47,7 +46,7 @@ def test_a_record_out_of_turn_is_named(tmp_path: Path) -> None:
 
 def test_labels_are_answers_and_their_end(tmp_path: Path) -> None:
     path = _file(tmp_path, _record("1", "<image>\nWhat color is the star?", "red", image="a.jpg"))
-    (pack,) = read_packs(path, *encoders(TOKENIZER), size=2)
+    (pack,) = packs_of(read_records(path), *encoders(TOKENIZER), size=2)
     batch = collate([pack], pad=0)
     ids, labels = batch["input_ids"][0, 0], batch["labels"][0, 0]
     assert ids[:2].tolist() == [TOKENIZER.bos_token_id, IMAGE]
@@ -58,7 +57,7 @@ def test_labels_are_answers_and_their_end(tmp_path: Path) -> None:
 def test_batches_hold_like_packs_and_too_few_packs_say_so(tmp_path: Path) -> None:
     records = [_record(str(n), "<image>\nWhat color?", "red", image=f"{n}.jpg") for n in range(5)]
     records += [_record(f"v{n}", "<image>\nWhat color?", "red", video=f"{n}.mp4") for n in range(5)]
-    packs = read_packs(_file(tmp_path, *records), *encoders(TOKENIZER), size=2)
+    packs = packs_of(read_records(_file(tmp_path, *records)), *encoders(TOKENIZER), size=2)
     for batch in batches(packs, 2, 20, seed=0):
         assert len({(pack.medium or "").rpartition(".")[2] for pack in batch}) == 1
     with pytest.raises(ValueError, match="smaller batch"):
@@ -80,12 +79,3 @@ def test_written_data_names_files_that_exist(tmp_path: Path) -> None:
         for record in records:
             assert (tmp_path / (record.get("image") or record["video"])).stat().st_size > 0
             assert record["conversations"][0]["value"].startswith("<image>")
-
-
-def test_options_hold_the_answer_once() -> None:
-    for index in range(30):
-        for question in image_questions(image_scene("train", index)):
-            choice = with_choices(question, scene_rng("test", index))
-            if choice is not None:
-                assert len(set(choice.choices)) == 4
-                assert choice.choices.count(question.answer) == 1

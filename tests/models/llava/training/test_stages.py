@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from models.llava.model import LlavaModel
-from models.llava.training.data import read_packs
+from models.llava.training.data import packs_of, read_records
 from models.llava.training.features import FeatureStore, write_features
 from models.llava.training.packed import PackedLlava
 from models.llava.training.recipe import STAGE_2
@@ -19,7 +20,7 @@ from models.llava.training.tokenizer import Tokenizer, build_tokenizer
 from models.llava.training.tower import dense_set, train_tower
 from tasks.samples.training import write
 
-PICTURES, CLIPS = STAGE_2
+PARTS = {part.name: part for part in STAGE_2}
 SCALE = 0.001
 """One or two batches of each portion."""
 
@@ -28,7 +29,7 @@ SCALE = 0.001
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures, clips, a tower hardly trained, and its features."""
     root = tmp_path_factory.mktemp("work")
-    write(root / "data", images=20, easy_images=64, videos=10, workers=1)
+    write(root / "data", images=40, easy_images=64, videos=10, workers=1)
     train_tower(dense_set(200, workers=1), root / "tower", epochs=1, batch=64)
     rows = json.loads((root / "data" / "stage2.json").read_text())
     write_features(root / "tower", root / "data", dict.fromkeys(r.get("image") or r["video"] for r in rows), root)
@@ -39,6 +40,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokenizer(work: Path) -> Tokenizer:
     rows = [row for stage in ("stage1", "stage2") for row in json.loads((work / "data" / f"{stage}.json").read_text())]
     return build_tokenizer(turn["value"] for row in rows for turn in row["conversations"])
+
+
+def _questions(work: Path) -> list[dict[str, Any]]:
+    return read_records(work / "data" / "stage2.json")
 
 
 def _state(model: LlavaModel) -> dict[str, torch.Tensor]:
@@ -64,7 +69,7 @@ def test_stage_1_trains_the_projector_only(work: Path, tokenizer: Tokenizer, tmp
     model = fresh("llava-v1.5-tiny", len(tokenizer), work / "tower", seed=0)
     packed, before = PackedLlava(model), _state(model)
     only_projector(packed)
-    captions = read_packs(work / "data" / "stage1.json", *encoders(tokenizer), 1)
+    captions = packs_of(read_records(work / "data" / "stage1.json"), *encoders(tokenizer), 1)
     train_stage(packed, [captions[:4], captions[4:8]], FeatureStore(work), StageSettings(1e-3, 1), tmp_path)
     assert _changed(model, before) == {"reducer.projector"}
 
@@ -74,7 +79,7 @@ def test_stage_2_trains_all_but_the_tower(name: str, work: Path, tokenizer: Toke
     model = fresh(name, len(tokenizer), work / "tower", seed=0)
     packed, before = PackedLlava(model), _state(model)
     all_but_tower(packed)
-    plan = PICTURES.batches(work / "data" / "stage2.json", *encoders(tokenizer), SCALE)
+    plan = PARTS["pictures"].batches(_questions(work), *encoders(tokenizer), SCALE)
     train_stage(packed, plan, FeatureStore(work), StageSettings(1e-3, 1), tmp_path)
     assert _changed(model, before) == {_part(k) for k, _ in model.named_parameters() if not k.startswith("tower.")}
 
@@ -83,14 +88,14 @@ def test_loss_falls_on_clips_and_pictures(work: Path, tokenizer: Tokenizer, tmp_
     model = fresh("llava-mini-tiny", len(tokenizer), work / "tower", seed=0)
     packed = PackedLlava(model)
     all_but_tower(packed)
-    plan = CLIPS.batches(work / "data" / "stage2.json", *encoders(tokenizer), 7 * SCALE)
+    plan = PARTS["clips"].batches(_questions(work), *encoders(tokenizer), SCALE)
     log = train_stage(packed, plan * 5, FeatureStore(work), StageSettings(2e-3, 1), tmp_path, log_steps=len(plan))
     losses = [entry["loss"] for entry in log if "loss" in entry]
     assert losses[-1] < 0.5 * losses[0]
 
 
 def test_curriculum_begins_with_simple_pictures(work: Path, tokenizer: Tokenizer) -> None:
-    plan = PICTURES.batches(work / "data" / "stage2.json", *encoders(tokenizer), SCALE)
+    plan = PARTS["pictures"].batches(_questions(work), *encoders(tokenizer), SCALE)
     easy = ["easy" in (pack.medium or "") for batch in plan for pack in batch]
     assert easy == sorted(easy, reverse=True)
     assert 0 < sum(easy) < len(easy)
