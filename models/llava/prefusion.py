@@ -46,10 +46,14 @@ class PreFusion(nn.Module):
         # Hidden positions are seen by nobody and not counted, so they are left out: plain causal attention remains.
         order = torch.argsort(~text.visible, dim=1, stable=True)[:, : int(text.visible.sum(1).max())]
         place = order[..., None].expand(-1, -1, text.embeds.shape[2])
-        hidden = torch.cat([vision, text.embeds.gather(1, place)], dim=1)
-        angles = self.rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])
-        for layer in self.layers:
-            hidden = layer(hidden, attention_mask=None, position_embeddings=angles)
+        hidden = self.blocks(torch.cat([vision, text.embeds.gather(1, place)], dim=1))
         length = vision.shape[1]
         fused = text.embeds.scatter(1, place, hidden[:, length:])
         return hidden[:, :length], torch.where(text.visible[..., None], fused, text.embeds)
+
+    def blocks(self, hidden: Tensor) -> Tensor:
+        """The blocks over a whole sequence [B, V + T, H], causal, nothing hidden."""
+        angles = self.rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask=None, position_embeddings=angles)
+        return hidden

@@ -1,0 +1,1 @@
+"""What a model costs: FLOPs, memory and time, with the conventions by which each number was made."""
