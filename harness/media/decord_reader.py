@@ -11,16 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import MediaError, UserError
+from harness.media.pyav_reader import PyavReader
 
 
 class DecordReader:
-    """An open video file: `total` frames, average `fps`. Raises MediaError; UserError where decord is not installed."""
+    """An open video file: `total` frames, average `fps`. Raises MediaError; UserError where decord is not installed.
+
+    Whether the file is whole is PyAV's to say: of what is left of a truncated one, decord makes a shorter video, or
+    wrong frames.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
             from decord import DECORDError, VideoReader, cpu
         except ImportError as error:
             raise UserError("--video-reader decord needs the decord package: pip install decord") from error
+        PyavReader(path).close()
         self._path, self._errors = path, (DECORDError, RuntimeError, IndexError)
         try:
             self._reader = VideoReader(str(path), ctx=cpu(0), num_threads=1)

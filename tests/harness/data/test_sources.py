@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
+import random
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import PIL.Image
 import pytest
@@ -141,12 +144,51 @@ def test_archive_is_unpacked_once_and_again_when_it_changed_or_was_interrupted(t
     (target / "v" / "one.mp4").write_bytes(b"kept")
     unpack(archive, target)
     assert (target / "v" / "one.mp4").read_bytes() == b"kept"
-    (target / ".unpacked" / "a.zip").unlink()  # as after a kill before the end
+    for marker in (target / ".unpacked").iterdir():
+        marker.unlink()  # as after a kill before the end
     unpack(archive, target)
     assert (target / "v" / "one.mp4").read_bytes() == b"1"
 
 
-@pytest.mark.parametrize("name", ["../evil", "/evil", "v/../../evil"])
+def test_archives_of_one_name_in_two_folders_are_unpacked_once_each(tmp_path: Path) -> None:
+    archives = [tmp_path / part / "videos.zip" for part in ("one", "two")]
+    for archive in archives:
+        archive.parent.mkdir()
+        zipped(archive, **{f"{archive.parent.name}.mp4": b"1"})
+    for archive in archives:
+        unpack(archive, tmp_path / "out")
+    for video in (tmp_path / "out").glob("*.mp4"):
+        video.write_bytes(b"kept")
+    for archive in archives:
+        unpack(archive, tmp_path / "out")
+    assert {video.name: video.read_bytes() for video in (tmp_path / "out").glob("*.mp4")} == {
+        "one.mp4": b"kept",
+        "two.mp4": b"kept",
+    }
+
+
+def test_unpack_that_breaks_off_leaves_no_half_file_and_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, target = zipped(tmp_path / "a.zip", **{"one.mp4": b"1" * 100, "two.mp4": b"2" * 100}), tmp_path / "out"
+    copy, copied = shutil.copyfileobj, []
+
+    def full_disk(content: IO[bytes], file: IO[bytes]) -> None:
+        if copied:
+            file.write(content.read(10))
+            raise OSError(28, "No space left on device")
+        copied.append(copy(content, file))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfileobj", full_disk)
+        with pytest.raises(UserError, match="No space left"):
+            unpack(archive, target)
+    assert [path.name for path in target.glob("*.mp4")] == ["one.mp4"]
+    unpack(archive, target)
+    assert (target / "two.mp4").read_bytes() == b"2" * 100
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "v/../../evil", ".unpacked/evil"])
 def test_entry_that_leaves_the_target_is_refused(name: str, tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", **{name: b"x"})
     with pytest.raises(UserError, match="outside"):
@@ -162,6 +204,25 @@ def test_links_in_archives_are_refused(tmp_path: Path) -> None:
         archive.addfile(link)
     with pytest.raises(UserError, match="link"):
         unpack(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("start", [40, 60, 200])
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.xz"])
+def test_archive_with_wrong_bytes_inside_says_so(kind: str, start: int, tmp_path: Path) -> None:
+    content, path = random.Random(0).randbytes(3000), tmp_path / f"a.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.mp4", content * 2)
+    else:
+        (tmp_path / "a.mp4").write_bytes(content * 2)
+        with tarfile.open(path, f"w:{kind[4:]}") as tape:
+            tape.add(tmp_path / "a.mp4", "a.mp4")
+    spoilt = bytearray(path.read_bytes())
+    spoilt[start : start + 30] = b"\xff" * 30
+    path.write_bytes(spoilt)
+    with pytest.raises(UserError, match="damaged"):
+        unpack(path, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.mp4"))
 
 
 def test_damaged_archive_says_so(tmp_path: Path) -> None:

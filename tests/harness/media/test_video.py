@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,12 @@ import PIL.Image
 import pytest
 
 from harness.errors import MediaError, UserError
+from harness.media import pyav_reader
 from harness.media.pyav_reader import PyavReader
 from harness.media.sampling import bounded_indices, frame_indices
 from harness.media.video import read_frames
-from harness.types import FramePolicy, Video
+from harness.media.workers import PreparePool
+from harness.types import FramePolicy, Media, Video
 from tests.support.media import number, turn, write_sound, write_video
 
 READERS = ("pyav", "decord")
@@ -143,15 +147,88 @@ def test_truncated_download_is_no_shorter_video(tmp_path: Path) -> None:
         PyavReader(path)
 
 
-def test_scrambled_video_is_a_reason_or_whole_frames_never_fewer(tmp_path: Path) -> None:
+def spoil(path: Path, how: str) -> None:
+    """What interrupted downloads and bad disks leave."""
+    content = bytearray(path.read_bytes())
+    third = len(content) // 3
+    if how == "end cut off":
+        del content[third:]
+    elif how == "end of zeros":
+        content[2 * third :] = bytes(len(content) - 2 * third)
+    else:
+        middle = bytes(third) if how == "zeros inside" else np.random.default_rng(0).bytes(third)
+        content[third : 2 * third] = middle
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("how", ["end cut off", "end of zeros", "zeros inside", "noise inside"])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4")]
+)
+def test_spoilt_file_is_a_reason_and_never_a_shorter_or_black_video(
+    name: str, codec: str, how: str, reader: str, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / name, frames=79, size=(160, 120), codec=codec, options={})
+    spoil(path, how)
+    with pytest.raises(MediaError) as caught:
+        frames(path, reader)
+    assert caught.value.reason in {"truncated video", "corrupt video", "not a video"}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_scrambled_video_is_a_reason_or_whole_frames_never_fewer(reader: str, tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.mp4", frames=79, size=(160, 120))
-    expected = len(frames(path))
+    expected = len(frames(path, reader))
     scramble(path)
     try:
-        found = len(frames(path))
+        found = len(frames(path, reader))
     except MediaError:
         return
     assert found == expected
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_endless_video_is_a_reason(reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyav_reader, "MAX_PACKETS", 40)
+    with pytest.raises(MediaError, match="endless video"):
+        frames(write_video(tmp_path / "v.mp4", frames=79), reader)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "text",
+    ["ffconcat version 1.0\nfile v.mp4\nfile list.mp4\n", "#EXTM3U\n#EXT-X-TARGETDURATION:8\n#EXTINF:8,\nv.mp4\n"],
+    ids=["concat", "live stream"],
+)
+def test_playlists_that_name_other_files_are_not_followed(text: str, reader: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mp4")
+    (tmp_path / "list.mp4").write_text(text)
+    with pytest.raises(MediaError, match="not a video"):
+        frames(tmp_path / "list.mp4", reader)
+
+
+def test_a_video_that_hangs_is_given_up_in_its_worker_and_others_are_read(tmp_path: Path) -> None:
+    good = write_video(tmp_path / "good.mp4")
+    with PreparePool(Hanging(str(tmp_path / "bad.mp4")), workers=1, timeout_s=3.0, ahead_bytes=10**7) as pool:
+        bad = pool.submit(Video("bad", tmp_path / "bad.mp4"), FramePolicy())
+        whole = pool.submit(Video("good", good), FramePolicy())
+        with pytest.raises(MediaError, match="timed out"):
+            list(bad)
+        assert len(list(whole)) == 6
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A reader that never comes back from one file, as decoders do."""
+
+    path: str
+
+    def __call__(self, media: Media, policy: FramePolicy) -> Iterator[np.ndarray]:
+        assert isinstance(media, Video)
+        while str(media.source) == self.path:
+            time.sleep(1)
+        yield from (frame[None] for frame in read_frames(media, policy))
 
 
 def test_frame_folder_is_read_by_name_and_in_full(tmp_path: Path) -> None:
