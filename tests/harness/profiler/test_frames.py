@@ -55,9 +55,9 @@ def test_the_prediction_is_the_last_that_fits() -> None:
     work = Work(tiny_model().to("meta"), text_tokens=5, chunk=4)
     fixed = tensor_bytes([*work.model.parameters(), *work.model.buffers()]) + CONTEXT_BYTES
     lines = phase_lines(work)
-    budget = fixed + int(max(line.at(50.5) for line in lines.values()))
+    budget = fixed + int(max(line.at(150.5) for line in lines.values()))
     limit = frames_in(work, budget, lines)
-    assert limit.frames == 50
+    assert (limit.frames, limit.first_out) == (150, PREFILL)
     assert limit.fixed_bytes == fixed
     for frames, fits in ((limit.frames, True), (limit.frames + 1, False)):
         counts = (frames, frames + 4, frames + 8, frames + 12)
