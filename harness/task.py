@@ -29,6 +29,7 @@ class TaskCard:
 
     `paper`: the paper's value of the headline by model preset, e.g. {"llava-v1.5-7b": 62.0} (Tables 1 to 4).
     `full_size`: samples of the split that the paper scores; a run over fewer is not comparable.
+    `judges`: how the names of the paper's judge begin; numbers of other judges are not comparable with it.
     `folder`: the official layout under --data-root, one path a line. `quirks`: oddities of the released script that
     `--quirk NAME` repeats, by the fields of FramePolicy that each changes (none: the task itself changes); none is on
     otherwise.
@@ -45,6 +46,7 @@ class TaskCard:
     paper: Mapping[str, float] = field(default_factory=dict)
     prompts: tuple[str, ...] = ("llava",)
     quirks: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
     notes: str = ""
 
 

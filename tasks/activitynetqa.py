@@ -30,6 +30,7 @@ class ActivityNetQa(VideoQa):
         full_size=8000,
         hub=HubDataset("lmms-eval/ActivityNetQA", "test"),
         folder=layout.described(),
+        judges=("gpt-3.5-turbo",),
         paper={"llava-mini": 53.5},
         prompts=(*PRESETS, "lmms-eval"),
         notes=JUDGED,

@@ -104,6 +104,7 @@ class LlavaBench(JudgedTask):
         full_size=60,
         hub=HubDataset("lmms-lab/llava-bench-in-the-wild", "train", ("default",)),
         folder="\n".join((QUESTIONS, CONTEXTS, REFERENCES, f"{IMAGES}/")),
+        judges=("gpt-4-0314",),
         paper={"llava-mini": 70.2, "llava-mini-7b": 68.9, "llava-mini-hd": 69.3, "llava-v1.5-7b": 63.4},
         notes="LLaVA's script allows 1,024 new tokens; LLaVA-Mini's released script stops at 128 (--max-new-tokens "
         "128), which cuts about half of the answers. The paper's judge, gpt-4-0314, is retired: its values cannot be "

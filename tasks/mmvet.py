@@ -105,6 +105,7 @@ class MmVet(JudgedTask):
         full_size=218,
         hub=HubDataset("lmms-lab/MMVet", "test", ("default",)),
         folder="\n".join((QUESTIONS, ANNOTATIONS, f"{IMAGES}/")),
+        judges=("gpt-4-0613",),
         paper={"llava-mini": 37.2, "llava-mini-7b": 36.6, "llava-mini-hd": 33.9, "llava-v1.5-7b": 30.5},
         prompts=("llava", "lmms-eval"),
         notes="LLaVA's script allows 1,024 new tokens; LLaVA-Mini's released script stops at 128 (--max-new-tokens "
@@ -134,7 +135,8 @@ class MmVet(JudgedTask):
 
         prompt = load_prompt("mmvet")
         facts = {"question": sample.question, "answer": sample.answer, "prediction": response.text}
-        messages = prompt.messages(**facts)
+        spaced = sample.answer.replace("<AND>", " <AND> ").replace("<OR>", " <OR> ")  # as the official table has it
+        messages = prompt.messages(**{**facts, "answer": spaced})
         return [JudgeRequest(sample.id, KEY, messages, (prompt.name, prompt.sha256), "grade", facts, 0.0, 3)]
 
     def score_judged(self, sample: Sample, response: Response, replies: Mapping[str, str]) -> Score | Missing:

@@ -22,6 +22,7 @@ class MsrvttQa(VideoQa):
         full_size=72821,
         hub=NOT_ON_THE_HUB,
         folder=layout.described(),
+        judges=("gpt-3.5-turbo",),
         paper={"llava-mini": 59.5},
         prompts=PRESETS,
         notes=JUDGED,

@@ -22,6 +22,7 @@ class MsvdQa(VideoQa):
         full_size=13157,
         hub=NOT_ON_THE_HUB,
         folder=layout.described(),
+        judges=("gpt-3.5-turbo",),
         paper={"llava-mini": 70.9},
         prompts=PRESETS,
         notes=JUDGED,

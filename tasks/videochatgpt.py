@@ -91,6 +91,7 @@ class VideoChatGpt(JudgedTask):
         full_size=3493,
         hub=HubDataset("lmms-eval/VideoChatGPT", "test", tuple(CONFIGS.values())),
         folder=f"{QUESTIONS}/{{{','.join(FILES.values())}}}\n{VIDEOS}/<video_name>.{{mp4,avi,mov,mkv}}",
+        judges=("gpt-3.5-turbo",),
         paper={"llava-mini": 2.94},
         prompts=("bare",),
         quirks={Q1_TWICE: {}},

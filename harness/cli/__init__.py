@@ -18,6 +18,7 @@ from harness.errors import UnknownName, UserError
 COMMANDS = {
     "run": "evaluate models on tasks (the default command)",
     "resume": "finish a run that was interrupted",
+    "judge": "have a run's answers graded by a judge",
     "score": "score answers that were made elsewhere",
     "export": "write a run's answers as the file that a benchmark's server takes",
     "tasks": "list the benchmarks, or show one's card",

@@ -43,6 +43,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def dollars(text: str) -> float:
+    """An amount of at least 0."""
+    if not (value := float(text)) >= 0:
+        raise ValueError("must not be negative")
+    return value
+
+
 def share(text: str) -> float:
     """A share as '1%' or '0.01'."""
     value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
@@ -120,6 +127,13 @@ OPTIONS = (
         "SHARE",
     ),
     Option("allow-missing-files", None, False, "go on when media files are absent; their samples are Missing"),
+    Option(
+        "judge", str, None, "rules, openai:MODEL[@BASE_URL] or transformers:DIR (default: answers are kept)", "SPEC"
+    ),
+    Option("judge-concurrency", positive, 16, "requests to the judge at a time (default: %(default)s)", "N"),
+    Option("judge-batch", None, False, "use the judge's batch API: half the price, within a day"),
+    Option("judge-prices", Path, None, "YAML table of prices, MODEL: [USD per million tokens in, out]", "FILE"),
+    Option("max-cost", dollars, None, "USD that judging may cost; requests beyond it are left for later", "USD"),
     Option("seed", count, 0, "of the interval's bootstrap (default: %(default)s)", "N"),
     Option("cache", Path, None, "folder of the response cache (default: the user's cache folder)", "DIR"),
     Option("no-cache", None, False, "neither read nor write the response cache"),

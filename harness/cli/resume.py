@@ -10,7 +10,10 @@ from harness.cli import DONE, WITHHELD
 from harness.cli.options import add_options, given
 from harness.cli.printing import print_json
 
-CHANGEABLE = ("batch-tokens", "workers", "device", "media-timeout", "allow-missing-files")
+CHANGEABLE = (
+    *("batch-tokens", "workers", "device", "media-timeout", "allow-missing-files"),
+    *("judge-concurrency", "judge-batch", "judge-prices", "max-cost"),
+)
 """Options that may differ from those the run began with: they change no answer."""
 FIELDS = {
     "batch-tokens": "batch_tokens",
@@ -30,7 +33,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from harness.cli.summary import document_of, print_runs
     from harness.engine.run import load_run, resume
 
-    changes = {FIELDS.get(name, name): value for name, value in given(args, CHANGEABLE).items()}
+    changes = {FIELDS.get(name, name.replace("-", "_")): value for name, value in given(args, CHANGEABLE).items()}
     model = load_run(args.run).info["config"]["model"]
     with TerminalProgress(model) as progress:
         run = resume(args.run, progress, retry_missing=args.retry_missing, changes=changes)

@@ -90,6 +90,8 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
     lines = []
     if any(entry["data"] == "sample" for _, entry in entries):
         lines.append("Sample data: synthetic scenes made on this machine. Never compare with published numbers.")
+    for judge in dict.fromkeys(entry["judge"]["spec"] for _, entry in entries if "judge" in entry):
+        lines.append(f"Graded by {judge}: never compare with scores of another judge.")
     lines += [f"{task}: {entry['prompt_note']}." for task, entry in entries if "prompt_note" in entry]
     for task, entry in entries:
         if "withheld" in entry["headline"]:
@@ -101,4 +103,5 @@ def why_withheld(task: str, entry: Mapping[str, Json]) -> str:
     """Why a task's entry of metrics.json has no headline, and what it could be."""
     reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
     ends = "" if None in (entry["bounds"] or [None]) else " It could be {:.1f} to {:.1f}.".format(*entry["bounds"])
-    return f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}.{ends}"
+    advice = " Grade them: run-eval judge RUN --judge SPEC" if "awaits_judge" in entry["headline"] else ""
+    return f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}.{ends}{advice}"

@@ -17,6 +17,8 @@ _LEAST = {
     "batch_tokens": 1,
     "workers": 0,
     "media_timeout_s": 0.001,
+    "judge_concurrency": 1,
+    "max_cost": 0,
     "seed": 0,
 }
 
@@ -27,8 +29,8 @@ class RunConfig:
 
     `samples`: only these ids. `preamble`: where the user's copy of a prompt text lies. `quirks`: names from the tasks'
     cards. `batch_tokens`: rough tokens of a batch. `max_missing`: largest share (0 to 1) of Missing samples that still
-    gives a headline. `cache`: folder of the response cache, None for none. `command`: as it was typed. Raises UserError
-    for values that make no sense.
+    gives a headline. `judge`: who grades open answers; `max_cost`: USD that this may take. `cache`: folder of the
+    response cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
     """
 
     model: str
@@ -54,6 +56,11 @@ class RunConfig:
     allow_missing_files: bool = False
     seed: int = 0
     cache: Path | None = None
+    judge: str | None = None
+    judge_concurrency: int = 16
+    judge_batch: bool = False
+    judge_prices: Path | None = None
+    max_cost: float | None = None
     command: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -72,6 +79,7 @@ class RunConfig:
         document = asdict(self)
         document["output"] = str(self.output)
         document["preamble"] = None if self.preamble is None else str(self.preamble.absolute())
+        document["judge_prices"] = None if self.judge_prices is None else str(self.judge_prices.absolute())
         document["cache"] = None if self.cache is None else str(self.cache.absolute())
         if self.checkpoint is not None and Path(self.checkpoint).is_dir():
             document["checkpoint"] = str(Path(self.checkpoint).absolute())  # resumed from any folder
@@ -89,6 +97,7 @@ class RunConfig:
                 raise UnknownName("key of a run's config", key, known)
         values["output"] = Path(values["output"])
         values["preamble"] = None if values.get("preamble") is None else Path(values["preamble"])
+        values["judge_prices"] = None if values.get("judge_prices") is None else Path(values["judge_prices"])
         values["cache"] = None if values["cache"] is None else Path(values["cache"])
         for name in ("tasks", "command", "quirks"):
             values[name] = tuple(values.get(name, ()))

@@ -5,32 +5,40 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from harness.engine.config import RunConfig
 from harness.engine.plan import TaskPlan
 from harness.engine.verdict import verdict
+from harness.judge.contract import JudgeCard
 from harness.scoring.statistics import clustered_bootstrap, point, worst_and_best
-from harness.task import Task
+from harness.task import NOT_JUDGED, Task
 from harness.types import Json, Missing, Response, Sample, Score, Scored
 
+Judged: TypeAlias = Callable[[Sample], Score | Missing]
+"""The score of a sample's answer from a judge's replies."""
 
-def score_all(plan: TaskPlan, outcomes: Mapping[str, Response | Missing]) -> list[Scored]:
-    """Every sample of a plan with its result, in sample order. A sample without outcome is Missing('not answered')."""
+
+def score_all(plan: TaskPlan, outcomes: Mapping[str, Response | Missing], judged: Judged | None = None) -> list[Scored]:
+    """Every sample of a plan with its result, in sample order. A sample without outcome is Missing('not answered').
+
+    `judged`: where scores come from if a judge has graded the answers.
+    """
     scored = []
     for sample in plan.samples:
         outcome = plan.unusable.get(sample.id) or outcomes.get(sample.id, Missing("not answered"))
         if isinstance(outcome, Missing):
             scored.append(Scored(sample, None, outcome))
         else:
-            scored.append(Scored(sample, outcome, _score(plan.task, sample, outcome)))
+            scored.append(Scored(sample, outcome, _score(plan.task, sample, outcome, judged)))
     return scored
 
 
-def _score(task: Task, sample: Sample, response: Response) -> Score | Missing:
+def _score(task: Task, sample: Sample, response: Response, judged: Judged | None) -> Score | Missing:
     """The task's score. A scorer that fails, against its contract, costs its sample and not the run."""
     try:
-        score = task.score(sample, response)
+        score = task.score(sample, response) if judged is None else judged(sample)
         if isinstance(score, Missing):
             return score
         json.dumps([dict(score.values), dict(score.detail)], allow_nan=False)
@@ -50,8 +58,10 @@ def score_row(scored: Scored) -> dict[str, Json]:
     return {**head, "values": dict(scored.result.values), "detail": dict(scored.result.detail)}
 
 
-def metrics_of(plan: TaskPlan, scored: Sequence[Scored], config: RunConfig) -> dict[str, Json]:
-    """One task's entry of `metrics.json`."""
+def metrics_of(
+    plan: TaskPlan, scored: Sequence[Scored], config: RunConfig, judge: JudgeCard | None = None
+) -> dict[str, Json]:
+    """One task's entry of `metrics.json`. `judge`: who graded the answers of a judged task."""
     task, source = plan.task, config.sources[plan.name]
     headline = task.headline
     answered = [one for one in scored if isinstance(one.result, Score)]
@@ -68,6 +78,7 @@ def metrics_of(plan: TaskPlan, scored: Sequence[Scored], config: RunConfig) -> d
             "unit": headline.unit,
             "ci95": None if ci95 is None else [_number(end) for end in ci95],
             **({"withheld": _why(share, config.max_missing)} if withheld else {}),
+            **({"awaits_judge": True} if NOT_JUDGED in missing else {}),
         },
         "n": len(scored),
         "n_scored": len(answered),
@@ -77,8 +88,9 @@ def metrics_of(plan: TaskPlan, scored: Sequence[Scored], config: RunConfig) -> d
         "variants": _clean(task.variants(scored)) if answered else {},
         "paper": {
             "value": None if source.synthetic else task.card.paper.get(config.model),
-            "verdict": verdict(task.card, config, plan, value, ci95),
+            "verdict": verdict(task.card, config, plan, value, ci95, judge),
         },
+        **({} if judge is None else {"judge": {"spec": judge.spec, "model": judge.model, "endpoint": judge.endpoint}}),
         "data": source.label,
         "prompt": plan.prompt,
         **({"prompt_note": note} if (note := task.prompt_note(plan.prompt)) else {}),

@@ -18,19 +18,27 @@ from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
 from harness.engine.plan import TaskPlan, plan_tasks
 from harness.engine.progress import Progress, Silent
-from harness.engine.session import answer_all, card_json, now, score_everything
+from harness.engine.session import answer_all, card_json, judge_all, now, score_everything
 from harness.errors import UnknownName, UserError
-from harness.records.folder import RUN, RunFolder
+from harness.judge.contract import Judge
+from harness.judge.load import JudgeSettings, load_judge
+from harness.judge.prompts import NAMES as JUDGE_PROMPTS
+from harness.judge.prompts import load_prompt
+from harness.records.folder import METRICS, RUN, RunFolder, beside
 from harness.records.redaction import redacted
 from harness.records.run import Run, load_run
+from harness.task import JudgedTask
 from harness.types import Json
 
 if TYPE_CHECKING:
     from harness.model import Model
 
-__all__ = ["CHANGEABLE", "Interrupted", "Run", "evaluate", "load_run", "plan", "resume"]
+__all__ = ["CHANGEABLE", "Interrupted", "Run", "evaluate", "judge_run", "load_run", "plan", "resume"]
 
-CHANGEABLE = ("batch_tokens", "workers", "device", "media_timeout_s", "allow_missing_files", "cache", "command")
+CHANGEABLE = (
+    *("batch_tokens", "workers", "device", "media_timeout_s", "allow_missing_files", "cache", "command"),
+    *("judge_concurrency", "judge_batch", "judge_prices", "max_cost"),
+)
 """Fields of a configuration that may be others when a run is resumed: they change no answer."""
 
 
@@ -64,6 +72,7 @@ def evaluate(config: RunConfig, progress: Progress | None = None, model: Model |
     plans = plan(config)
     _check_modalities(config, plans, modalities)
     works = _works(plans, folder, config)
+    judge = _judge(config, plans, folder)
     model = model or _load(config)
     with folder.locked():
         folder.require_free()
@@ -78,7 +87,7 @@ def evaluate(config: RunConfig, progress: Progress | None = None, model: Model |
         folder.write(RUN, info)
         with _interruptible(folder.path):
             info = answer_all(folder, config, works, info, model, progress or Silent())
-            score_everything(folder, config, works, info)
+            _finish(folder, config, plans, info, judge, progress or Silent())
     return Run(folder.path)
 
 
@@ -111,8 +120,60 @@ def resume(
             model = model or _load(config)
             _check_same_model(model, info["model"], path)
             info = answer_all(folder, config, works, info, model, progress or Silent())
-        score_everything(folder, config, works, info)
+        _finish(folder, config, plans, info, _judge(config, plans, folder), progress or Silent())
     return Run(folder.path)
+
+
+def judge_run(
+    path: Path, spec: str, progress: Progress | None = None, changes: Mapping[str, object] | None = None
+) -> Mapping[str, Json]:
+    """Has a run's answers graded by a judge, whose replies so far are kept. Returns the content of its metrics file.
+
+    The first judge of a run is the run's own and fills metrics.json; another one's numbers go beside it. `changes`: of
+    the configuration's judge settings. Raises UserError and Interrupted.
+    """
+    folder = RunFolder(path)
+    folder.read(RUN)
+    with folder.locked(), _interruptible(folder.path):
+        info = dict(folder.read(RUN))
+        config = replace(RunConfig.from_json(info["config"]), **(changes or {}))  # type: ignore[arg-type]
+        own = config.judge
+        config = replace(config, judge=spec)
+        plans = plan(config)
+        if not any(isinstance(one.task, JudgedTask) for one in plans):
+            raise UserError(f"{path}: none of its tasks needs a judge ({', '.join(config.tasks)}).")
+        for one in plans:
+            _check_same_data(one, info["tasks"][one.name], path)
+        judge = _judge(config, plans, folder)
+        assert judge is not None
+        if own is None:
+            info["config"] = {**info["config"], "judge": spec}
+        beside_run = own not in (None, spec)
+        info = judge_all(folder, config, plans, info, judge, progress or Silent())
+        score_everything(folder, config, plans, info, judge.card, beside_run)
+    return dict(RunFolder(path).read(beside(METRICS, spec if beside_run else None)))
+
+
+def _judge(config: RunConfig, plans: Sequence[TaskPlan], folder: RunFolder) -> Judge | None:
+    """The judge of the judged tasks, if any. Raises UserError before anything is spent."""
+    if config.judge is None or not any(isinstance(one.task, JudgedTask) for one in plans):
+        return None
+    load_prompt(JUDGE_PROMPTS[0])  # the package that holds all of them
+    state = folder.path / "judge-batch.json" if config.judge_batch else None
+    return load_judge(config.judge, JudgeSettings(config.judge_concurrency, state))
+
+
+def _finish(
+    folder: RunFolder,
+    config: RunConfig,
+    plans: Sequence[TaskPlan],
+    info: Mapping[str, Json],
+    judge: Judge | None,
+    progress: Progress,
+) -> None:
+    if judge is not None:
+        info = judge_all(folder, config, plans, info, judge, progress)
+    score_everything(folder, config, plans, info, None if judge is None else judge.card)
 
 
 def _works(

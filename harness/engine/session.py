@@ -8,18 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.engine.cache import ResponseCache
 from harness.engine.config import RunConfig
 from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
+from harness.engine.judging import ask, judging_of
 from harness.engine.metrics import metrics_of, score_all, score_row
+from harness.engine.plan import TaskPlan
 from harness.engine.progress import Progress
+from harness.judge.budget import Budget, load_prices, price_of
+from harness.judge.contract import Judge, JudgeCard
+from harness.judge.judgements import read_judgements
 from harness.media.workers import PreparePool
-from harness.records.folder import METRICS, RUN, RunFolder
+from harness.records.folder import METRICS, RUN, RunFolder, beside
 from harness.records.journal import Journal, outcome_of, read_journal
 from harness.records.redaction import redacted
+from harness.task import JudgedTask
 from harness.types import Json, Response
 
 if TYPE_CHECKING:
@@ -54,18 +61,65 @@ def answer_all(
     return {**info, "sessions": sessions, "speeds": _together(sessions)}
 
 
-def score_everything(folder: RunFolder, config: RunConfig, works: Sequence[TaskWork], info: Mapping[str, Json]) -> None:
-    """Writes scores.jsonl, metrics.json and, last, that the run is finished."""
+def score_everything(
+    folder: RunFolder,
+    config: RunConfig,
+    plans: Sequence[TaskPlan],
+    info: Mapping[str, Json],
+    judge: JudgeCard | None = None,
+    beside_run: bool = False,
+) -> None:
+    """Writes scores.jsonl, metrics.json and, last, that the run is finished.
+
+    `judge`: whose replies grade the judged tasks. `beside_run`: it is not the run's own judge, so its numbers go into
+    files of their own.
+    """
     metrics: dict[str, Json] = {}
     tasks = {name: dict(entry) for name, entry in info["tasks"].items()}
-    for plan in (work.plan for work in works):
+    other = judge.spec if judge is not None and beside_run else None
+    for plan in plans:
         outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(plan.name))}
-        scored = score_all(plan, outcomes)
-        folder.write_scores(plan.name, map(score_row, scored))
-        metrics[plan.name] = metrics_of(plan, scored, config)
+        card = judge if isinstance(plan.task, JudgedTask) else None
+        judged = None
+        if card is not None:
+            known = read_judgements(folder.judgements(plan.name), card.spec)
+            judged = partial(judging_of(plan, outcomes).score, card=card, known=known)
+        scored = score_all(plan, outcomes, judged)
+        folder.write_scores(plan.name, map(score_row, scored), other)
+        metrics[plan.name] = metrics_of(plan, scored, config, card)
         tasks[plan.name] |= _means([one.response for one in scored if one.response is not None])
-    folder.write(METRICS, {"tasks": metrics})
+    folder.write(beside(METRICS, other), {"tasks": metrics})
     folder.write(RUN, {**info, "tasks": tasks, "status": "finished", "finished": now()})
+
+
+def judge_all(
+    folder: RunFolder,
+    config: RunConfig,
+    plans: Sequence[TaskPlan],
+    info: Mapping[str, Json],
+    judge: Judge,
+    progress: Progress,
+) -> dict[str, Json]:
+    """Has every answer of the judged tasks graded. Returns run.json's content with what it took.
+
+    Raises UserError, Interrupted; replies that came are kept.
+    """
+    listener = _Noting(progress)
+    budget = Budget(price_of(judge.card, load_prices(config.judge_prices)), config.max_cost)
+    counts: dict[str, Json] = {}
+    with _cache(config, listener) as cache:
+        for plan in (one for one in plans if isinstance(one.task, JudgedTask)):
+            outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(plan.name))}
+            judging, path = judging_of(plan, outcomes), folder.judgements(plan.name)
+            counts[plan.name] = ask(judging, judge, path, cache, budget, listener.note)
+    session = {
+        "judge": judge.card.spec,
+        "finished": now(),
+        "requests": counts,
+        "cost_usd": None if budget.price is None else round(budget.spent, 6),
+        "notes": listener.notes,
+    }
+    return {**info, "judging": [*info.get("judging", ()), session]}
 
 
 def card_json(model: Model) -> dict[str, Json]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from harness.engine.config import RunConfig
 from harness.engine.plan import TaskPlan
+from harness.judge.contract import JudgeCard
 from harness.task import TaskCard
 
 
 def verdict(
-    card: TaskCard, config: RunConfig, plan: TaskPlan, value: float | None, ci95: tuple[float, float] | None
+    card: TaskCard,
+    config: RunConfig,
+    plan: TaskPlan,
+    value: float | None,
+    ci95: tuple[float, float] | None,
+    judge: JudgeCard | None = None,
 ) -> str:
     """'within interval', 'outside: ours - paper = -1.2', or 'not comparable: why'.
 
@@ -27,6 +33,7 @@ def verdict(
         (config.max_frames is not None, f"at most {config.max_frames} frames"),
         (config.clip_bounds, "clips cut to their annotated bounds"),
         (config.max_new_tokens is not None, f"at most {config.max_new_tokens} new tokens"),
+        (judge is not None and not judge.model.startswith(card.judges or ("",)), f"judge = {judge and judge.model}"),
         (value is None or ci95 is None, "no headline with an interval"),
     ]
     for applies, reason in reasons:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,12 @@ from harness.errors import UserError
 from harness.types import Json
 
 RUN, METRICS = "run.json", "metrics.json"
+
+
+def beside(name: str, judge: str | None) -> str:
+    """A file's name where it holds what another judge than the run's own said: 'metrics-openai-gpt-4o.json'."""
+    stem, dot, suffix = name.partition(".")
+    return name if judge is None else f"{stem}-{re.sub(r'[^A-Za-z0-9.]+', '-', judge).strip('-')}{dot}{suffix}"
 
 
 class RunFolder:
@@ -25,8 +32,11 @@ class RunFolder:
     def journal(self, task: str) -> Path:
         return self.path / task / "responses.jsonl"
 
-    def scores(self, task: str) -> Path:
-        return self.path / task / "scores.jsonl"
+    def judgements(self, task: str) -> Path:
+        return self.path / task / "judgements.jsonl"
+
+    def scores(self, task: str, judge: str | None = None) -> Path:
+        return self.path / task / beside("scores.jsonl", judge)
 
     @property
     def exists(self) -> bool:
@@ -83,9 +93,9 @@ class RunFolder:
         text = json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, sort_keys=False)
         self._replace(self.path / name, [text + "\n"])
 
-    def write_scores(self, task: str, rows: Iterable[Mapping[str, Json]]) -> None:
+    def write_scores(self, task: str, rows: Iterable[Mapping[str, Json]], judge: str | None = None) -> None:
         """`scores.jsonl`, all of it or nothing."""
-        self._replace(self.scores(task), (json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
+        self._replace(self.scores(task, judge), (json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
 
     def read_scores(self, task: str) -> Iterator[dict[str, Json]]:
         """The rows of `scores.jsonl`, in sample order."""

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +115,11 @@ def read_journal(path: Path) -> Iterator[dict[str, Json]]:
 
     A torn last line is left out. Raises UserError for any other line that is none of ours.
     """
+    return read_lines(path, outcome_of)
+
+
+def read_lines(path: Path, check: Callable[[Mapping[str, Json]], object]) -> Iterator[dict[str, Json]]:
+    """The whole lines of a file that is appended to. `check` raises ValueError, KeyError or TypeError for a bad one."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -123,7 +128,7 @@ def read_journal(path: Path) -> Iterator[dict[str, Json]]:
                 return
             try:
                 entry = json.loads(line)
-                outcome_of(entry)
+                check(entry)
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
                     f"{path}:{number}: is no journal line ({type(error).__name__}). Remove the line to have its sample "

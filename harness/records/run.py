@@ -30,8 +30,9 @@ class Run:
 
     @property
     def withheld(self) -> bool:
-        """Whether a task has no headline because too much is missing."""
-        return any("withheld" in entry["headline"] for entry in self.metrics["tasks"].values())
+        """Whether a task has no headline because too much is missing; one that only awaits a judge does not count."""
+        headlines = [entry["headline"] for entry in self.metrics["tasks"].values()]
+        return any("withheld" in one and "awaits_judge" not in one for one in headlines)
 
     def scores(self, task: str) -> Iterator[dict[str, Json]]:
         """Rows of `scores.jsonl`, in sample order."""

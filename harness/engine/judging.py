@@ -1,0 +1,142 @@
+"""Judging answers that stand in a journal: what is asked, what is known already, and what follows from the replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.engine.cache import ResponseCache, cache_key
+from harness.engine.config import RunConfig
+from harness.engine.plan import TaskPlan
+from harness.judge.budget import Budget, estimate, load_prices, price_of
+from harness.judge.contract import Judge, JudgeCard, Reply
+from harness.judge.judgements import content_of, judgement_line, read_judgements
+from harness.judge.load import card_of
+from harness.records.folder import RUN, RunFolder
+from harness.records.journal import Journal, outcome_of, read_journal
+from harness.task import NOT_JUDGED, JudgedTask
+from harness.types import Json, JudgeRequest, Missing, Response, Sample, Score
+
+FAILED = "judge failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """One judged task's answers. `samples`: those with an answer, in order; `responses`: by sample id."""
+
+    task: JudgedTask
+    samples: Sequence[Sample]
+    responses: Mapping[str, Response]
+
+    def requests(self, sample: Sample) -> Sequence[JudgeRequest] | Missing:
+        return self.task.judge_requests(sample, self.responses[sample.id], self.responses)
+
+    def open(self, card: JudgeCard, known: Mapping[str, Reply | Missing]) -> Iterator[JudgeRequest]:
+        """Requests without a reply so far, each content once."""
+        seen = {content for content, outcome in known.items() if isinstance(outcome, Reply)}
+        for sample in self.samples:
+            asked = self.requests(sample)
+            for request in () if isinstance(asked, Missing) else asked:
+                content = content_of(card, request)
+                if content not in seen:
+                    seen.add(content)
+                    yield request
+
+    def score(self, sample: Sample, card: JudgeCard, known: Mapping[str, Reply | Missing]) -> Score | Missing:
+        """The score of one answer from a judge's replies; Missing('not judged') where one is still to be asked."""
+        asked = self.requests(sample)
+        if isinstance(asked, Missing):
+            return asked
+        replies: dict[str, str] = {}
+        for request in asked:
+            outcome = known.get(content_of(card, request), Missing(NOT_JUDGED))
+            if isinstance(outcome, Missing):
+                return outcome
+            replies[request.key] = outcome.text
+        return self.task.score_judged(sample, self.responses[sample.id], replies)
+
+
+def judging_of(plan: TaskPlan, outcomes: Mapping[str, Response | Missing]) -> Judging:
+    """A judged task's answers, from its journal."""
+    assert isinstance(plan.task, JudgedTask)
+    answered = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Response)}
+    samples = [one for one in plan.samples if one.id in answered and one.id not in plan.unusable]
+    return Judging(plan.task, samples, answered)
+
+
+def ask(
+    judging: Judging,
+    judge: Judge,
+    path: Path,
+    cache: ResponseCache | None,
+    budget: Budget,
+    note: Callable[[str], None],
+    told: Callable[[int, int], None] = lambda ended, total: None,
+) -> dict[str, Json]:
+    """Asks what is open and appends every reply to `path` before anything is read from it. Returns counts for run.json.
+
+    `told(ended, total)`: progress. Raises UserError, KeyboardInterrupt; `path` then holds what was replied.
+    """
+    card = judge.card
+    known = read_judgements(path, card.spec)
+    ended = asked = cached = failed = 0
+    with Journal(path) as journal:
+        if journal.repaired:
+            note(f"{path}: the last line was not whole; its request is asked again")
+        total = sum(1 for _ in judging.open(card, known))
+
+        def uncached() -> Iterator[JudgeRequest]:
+            nonlocal ended, cached
+            for request in judging.open(card, known):
+                found = None if cache is None else cache.get(_key(card, request), request.sample_id)
+                if found is None:
+                    yield request
+                    continue
+                reply = Reply(found.text, card.model, found.text_tokens, found.output_tokens)
+                journal.append(judgement_line(card, request, reply, cached=True))
+                ended, cached = ended + 1, cached + 1
+                told(ended, total)
+
+        for request, outcome in judge.replies(budget.passing(uncached())):
+            journal.append(judgement_line(card, request, outcome, cached=False))
+            reply_or_none = outcome if isinstance(outcome, Reply) else None
+            budget.pay(request, reply_or_none)
+            if reply_or_none is None:
+                failed += 1
+            elif cache is not None:
+                cache.put(_key(card, request), _remembered(request, reply_or_none))
+            ended, asked = ended + 1, asked + 1
+            told(ended, total)
+    if budget.left_out:
+        note(f"{judging.task.card.name}: {budget.left_out:,} requests do not fit --max-cost; resume with a larger one")
+    return {"asked": asked, "cached": cached, "failed": failed, "left_out": budget.left_out}
+
+
+def _key(card: JudgeCard, request: JudgeRequest) -> str:
+    return cache_key({"judge": card.model}, {"content": content_of(card, request)})
+
+
+def _remembered(request: JudgeRequest, reply: Reply) -> Response:
+    """A reply in the response cache's form; its input tokens stand as text tokens."""
+    given, taken = reply.input_tokens or 0, reply.output_tokens or 0
+    return Response(request.sample_id, reply.text, text_tokens=given, output_tokens=taken)
+
+
+def forecast(path: Path, spec: str, changes: Mapping[str, object]) -> dict[str, dict[str, Json]]:
+    """By judged task of a run: calls, tokens and USD that a judge would still take, estimated from lengths."""
+    from harness.engine.run import plan
+
+    folder = RunFolder(path)
+    config = replace(RunConfig.from_json(folder.read(RUN)["config"]), **changes)  # type: ignore[arg-type]
+    card = card_of(spec)
+    price = price_of(card, load_prices(config.judge_prices))
+    rows: dict[str, dict[str, Json]] = {}
+    for one in plan(config):
+        if isinstance(one.task, JudgedTask):
+            outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(one.name))}
+            known = read_judgements(folder.judgements(one.name), spec)
+            calls, given, taken = estimate(judging_of(one, outcomes).open(card, known))
+            usd = None if price is None else round(price.of(given, taken), 4)
+            rows[one.name] = {"calls": calls, "input_tokens": given, "output_tokens": taken, "usd": usd}
+    return rows
