@@ -139,7 +139,8 @@ def _disagreement(total: Timing, wall: Timing, clock: str) -> tuple[str, ...]:
         return ()
     return (
         f"CUDA events ({total.median_ms:.2f} ms) and wall clock ({wall.median_ms:.2f} ms) differ by "
-        f"{100 * apart:.1f} %, more than {100 * CLOCKS_APART:.0f} %: the GPU may be busy with other work; do not quote this number.",
+        f"{100 * apart:.1f} %, more than {100 * CLOCKS_APART:.0f} %: the GPU may be busy with other "
+        "work; do not quote this number.",
     )
 
 
