@@ -30,6 +30,7 @@ class TaskCard:
     `paper`: the paper's value of the headline by model preset, e.g. {"llava-v1.5-7b": 62.0} (Tables 1 to 4).
     `full_size`: samples of the split that the paper scores; a run over fewer is not comparable.
     `judges`: how the names of the paper's judge begin; numbers of other judges are not comparable with it.
+    `grouped`: whether --tasks image, video and all name it too; the paper's eighteen are.
     `folder`: the official layout under --data-root, one path a line. `quirks`: oddities of the released script that
     `--quirk NAME` repeats, by the fields of FramePolicy that each changes (none: the task itself changes); none is on
     otherwise.
@@ -47,6 +48,7 @@ class TaskCard:
     prompts: tuple[str, ...] = ("llava",)
     quirks: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     judges: tuple[str, ...] = ()
+    grouped: bool = True
     notes: str = ""
 
 

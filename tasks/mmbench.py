@@ -118,6 +118,7 @@ class MmBenchCn(MmBench):
         full_size=4329,
         hub=HubDataset("lmms-lab/MMBench_CN", "dev"),
         folder="mmbench_cn/mmbench_dev_cn_20231003.tsv",
+        grouped=False,
     )
     instruction: ClassVar[str] = "请直接回答选项字母。"
 

@@ -115,7 +115,8 @@ def task_names(names: Sequence[str] | None) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         if name in ("image", "video", "all"):
-            found += [task for task in TASKS if name == "all" or TASKS.load(task).card.modality == name]
+            cards = {task: TASKS.load(task).card for task in TASKS}
+            found += [task for task, card in cards.items() if card.grouped and name in ("all", card.modality)]
         elif name in TASKS:
             found.append(name)
         else:

@@ -28,8 +28,10 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_groups_of_tasks_are_spelt_out_once() -> None:
     modality = {name: TASKS.load(name).card.modality for name in TASKS}
-    assert task_names(["video", "mlvu"]) == tuple(name for name in TASKS if modality[name] == "video")
-    assert set(task_names(["all"])) == set(TASKS)
+    images, videos = task_names(["image"]), task_names(["video"])
+    assert {modality[name] for name in images} == {"image"}
+    assert {modality[name] for name in videos} == {"video"}
+    assert task_names(["video", "gqa", "image"]) == (*videos, "gqa", *(name for name in images if name != "gqa"))
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,10 @@ def test_card_of_every_task_and_model_is_shown(capsys: pytest.CaptureFixture[str
             assert name in capsys.readouterr().out
             assert main([kind, name, "--json"]) == 0
             assert json.loads(capsys.readouterr().out)["name"] == name
+
+
+def test_groups_are_the_papers_eighteen() -> None:
+    images, videos = task_names(["image"]), task_names(["video"])
+    assert (len(images), len(videos)) == (11, 7)
+    assert task_names(["all"]) == (*images, *videos)
+    assert task_names(["image", "mmbench_cn"])[-1] == "mmbench_cn"
