@@ -122,6 +122,10 @@ class JudgedTask(Task):
         NotAvailable where the judge prompt's text cannot be had.
         """
 
+    def asked_again(self, request: JudgeRequest, reply: str) -> JudgeRequest | None:
+        """What the official script asks after a reply that it cannot read, under another key; None: nothing more."""
+        return None
+
     @abstractmethod
     def score_judged(self, sample: Sample, response: Response, replies: Mapping[str, str]) -> Score | Missing:
         """The score from the judge's replies by request key, as they came. Total: never raises, whatever the text.

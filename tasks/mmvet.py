@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +23,10 @@ IMAGES = "mm-vet/images"
 CAPABILITIES = ("rec", "ocr", "know", "gen", "spat", "math")
 
 KEY = "grade"
-ASKED_OFFICIALLY = 5
+AGAIN = "grade again "
+HINT = "\nPredict the correctness of the answer (digit): "
+"""Added to the prompt by the official script when it asks again."""
+RETRIES = 5
 """The official script asks up to six times, and takes none but the first five replies."""
 UNREADABLE = "judge reply unreadable"
 """The reason of a Missing; its detail is the reply, from which the official reading takes its own."""
@@ -42,19 +46,23 @@ def sound_grade(reply: str) -> float | None:
 
 
 def official_grade(replies: Sequence[str]) -> float:
-    """The official reading of replies in the order in which they came: the first that can be read, else 0.
+    """The official reading of replies in the order in which they came: the first that can be read, else 0; the sixth is
+    asked for and not read.
 
     A reply is read before its first space, as a float from 0 to 1; not a number is never read, though the official
     script takes it.
     """
-    for reply in replies[:ASKED_OFFICIALLY]:
-        try:
-            grade = float(reply.split(" ")[0].strip())
-        except ValueError:
-            continue
-        if 0.0 <= grade <= 1.0:
-            return grade
-    return 0.0
+    read = (official_reading(reply) for reply in replies[:RETRIES])
+    return next((grade for grade in read if grade is not None), 0.0)
+
+
+def official_reading(reply: str) -> float | None:
+    """What the official script makes of one reply; None where it would ask again."""
+    try:
+        grade = float(reply.split(" ")[0].strip())
+    except ValueError:
+        return None
+    return grade if 0.0 <= grade <= 1.0 else None
 
 
 def tables(rows: Iterable[tuple[Sequence[str], Sequence[float]]]) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -110,8 +118,9 @@ class MmVet(JudgedTask):
         prompts=("llava", "lmms-eval"),
         notes="LLaVA's script allows 1,024 new tokens; LLaVA-Mini's released script stops at 128 (--max-new-tokens "
         "128). The official judge is gpt-4-0613 and its published figures are means of up to five judge runs; LLaVA's "
-        "model zoo prints 31.1 for llava-v1.5-7b. Where a reply cannot be read, the official script asks five times "
-        "more, warmer each time, and then grades 0; here the sample is Missing, and `official` counts it as 0.",
+        "model zoo prints 31.1 for llava-v1.5-7b. Where a reply cannot be read, the judge is asked five times more, "
+        "warmer each time, as in the official script, which then grades 0; here the sample is Missing, and `official` "
+        "counts it as 0.",
     )
     headline: ClassVar[Statistic] = MeanOf("grade", title="total")
 
@@ -139,11 +148,22 @@ class MmVet(JudgedTask):
         messages = prompt.messages(**{**facts, "answer": spaced})
         return [JudgeRequest(sample.id, KEY, messages, (prompt.name, prompt.sha256), "grade", facts, 0.0, 3)]
 
+    def asked_again(self, request: JudgeRequest, reply: str) -> JudgeRequest | None:
+        """The official script's five further tries, each but the first of them half a degree warmer."""
+        tries = int(request.key.removeprefix(AGAIN) or 0) if request.key.startswith(AGAIN) else 0
+        if official_reading(reply) is not None or tries == RETRIES:
+            return None
+        (role, text), *_ = request.messages
+        text = text.removesuffix(HINT) + HINT
+        return replace(request, key=f"{AGAIN}{tries + 1}", messages=((role, text),), temperature=0.5 * tries)
+
     def score_judged(self, sample: Sample, response: Response, replies: Mapping[str, str]) -> Score | Missing:
-        grade = sound_grade(replies[KEY])
+        """The first reply that can be read."""
+        texts = list(replies.values())
+        grade = next((grade for text in texts if (grade := sound_grade(text)) is not None), None)
         if grade is None:
-            return Missing(UNREADABLE, replies[KEY])
-        return Score({"grade": grade, "official": official_grade([replies[KEY]])}, {"reply": replies[KEY]})
+            return Missing(UNREADABLE, texts[0])
+        return Score({"grade": grade, "official": official_grade(texts)}, {"reply": texts[-1]})
 
     def breakdown(self, scored: Sequence[Scored]) -> Mapping[str, Json]:
         """The official tables over the samples with a grade, and how many samples each line has."""

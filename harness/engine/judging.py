@@ -37,7 +37,8 @@ class Judging:
         seen = {content for content, outcome in known.items() if isinstance(outcome, Reply)}
         for sample in self.samples:
             asked = self.requests(sample)
-            for request in () if isinstance(asked, Missing) else asked:
+            for first in () if isinstance(asked, Missing) else asked:
+                request, _ = self._chain(first, card, known)[-1]
                 content = content_of(card, request)
                 if content not in seen:
                     seen.add(content)
@@ -49,12 +50,24 @@ class Judging:
         if isinstance(asked, Missing):
             return asked
         replies: dict[str, str] = {}
-        for request in asked:
-            outcome = known.get(content_of(card, request), Missing(NOT_JUDGED))
-            if isinstance(outcome, Missing):
-                return outcome
-            replies[request.key] = outcome.text
+        for first in asked:
+            for request, outcome in self._chain(first, card, known):
+                if isinstance(outcome, Missing):
+                    return outcome
+                replies[request.key] = outcome.text
         return self.task.score_judged(sample, self.responses[sample.id], replies)
+
+    def _chain(
+        self, first: JudgeRequest, card: JudgeCard, known: Mapping[str, Reply | Missing]
+    ) -> list[tuple[JudgeRequest, Reply | Missing]]:
+        """A request, what was asked again after its reply, and so on, to the last or the first without a reply."""
+        chain: list[tuple[JudgeRequest, Reply | Missing]] = []
+        request: JudgeRequest | None = first
+        while request is not None:
+            outcome = known.get(content_of(card, request), Missing(NOT_JUDGED))
+            chain.append((request, outcome))
+            request = self.task.asked_again(request, outcome.text) if isinstance(outcome, Reply) else None
+        return chain
 
 
 def judging_of(plan: TaskPlan, outcomes: Mapping[str, Response | Missing]) -> Judging:
@@ -80,41 +93,40 @@ def ask(
     """
     card = judge.card
     known = read_judgements(path, card.spec)
-    ended = asked = cached = failed = 0
+    tried: set[str] = set()
+    asked = cached = failed = 0
     with Journal(path) as journal:
         if journal.repaired:
             note(f"{path}: the last line was not whole; its request is asked again")
-        total = sum(1 for _ in judging.open(card, known))
-
-        def uncached() -> Iterator[JudgeRequest]:
-            nonlocal ended, cached
-            for request in judging.open(card, known):
-                found = None if cache is None else cache.get(_key(card, request), request.sample_id)
+        while left := [one for one in judging.open(card, known) if content_of(card, one) not in tried]:
+            total = asked + cached + len(left)
+            unknown = []
+            for request in left:
+                tried.add(content := content_of(card, request))
+                found = None if cache is None else cache.get(_key(content), request.sample_id)
                 if found is None:
-                    yield request
+                    unknown.append(request)
                     continue
-                reply = Reply(found.text, card.model, found.text_tokens, found.output_tokens)
-                journal.append(judgement_line(card, request, reply, cached=True))
-                ended, cached = ended + 1, cached + 1
-                told(ended, total)
-
-        for request, outcome in judge.replies(budget.passing(uncached())):
-            journal.append(judgement_line(card, request, outcome, cached=False))
-            reply_or_none = outcome if isinstance(outcome, Reply) else None
-            budget.pay(request, reply_or_none)
-            if reply_or_none is None:
-                failed += 1
-            elif cache is not None:
-                cache.put(_key(card, request), _remembered(request, reply_or_none))
-            ended, asked = ended + 1, asked + 1
-            told(ended, total)
+                known[content] = Reply(found.text, card.model, found.text_tokens, found.output_tokens)
+                journal.append(judgement_line(card, request, known[content], cached=True))
+                cached += 1
+            for request, outcome in judge.replies(budget.passing(unknown)):
+                content = content_of(card, request)
+                journal.append(judgement_line(card, request, outcome, cached=False))
+                known[content] = outcome
+                budget.pay(request, outcome if isinstance(outcome, Reply) else None)
+                failed += isinstance(outcome, Missing)
+                if cache is not None and isinstance(outcome, Reply):
+                    cache.put(_key(content), _remembered(request, outcome))
+                asked += 1
+                told(asked + cached, total)
     if budget.left_out:
         note(f"{judging.task.card.name}: {budget.left_out:,} requests do not fit --max-cost; resume with a larger one")
     return {"asked": asked, "cached": cached, "failed": failed, "left_out": budget.left_out}
 
 
-def _key(card: JudgeCard, request: JudgeRequest) -> str:
-    return cache_key({"judge": card.model}, {"content": content_of(card, request)})
+def _key(content: str) -> str:
+    return cache_key({"judgement": True}, {"content": content})
 
 
 def _remembered(request: JudgeRequest, reply: Reply) -> Response:

@@ -13,7 +13,7 @@ from harness.data.sources import DataSource
 from harness.errors import NotAvailable
 from harness.scoring.statistics import point, worst_and_best
 from harness.types import Missing, Response, Sample, Score, Scored
-from tasks.mmvet import KEY, UNREADABLE, MmVet, official_grade, sound_grade, tables
+from tasks.mmvet import HINT, KEY, UNREADABLE, MmVet, official_grade, sound_grade, tables
 from tests.support.folders import write_json, write_jsonl
 from tests.support.golden import PROJECT, golden_path
 
@@ -65,6 +65,25 @@ def test_replies_are_graded_as_officially_but_for_those_that_are_no_number() -> 
     for case in golden("judge_reply_cases"):
         if not case["is_nan"]:
             assert official_grade(case["replies"]) == case["score"], case
+
+
+@pytest.mark.golden
+def test_the_judge_is_asked_again_as_often_and_as_warm_as_officially() -> None:
+    one = Sample("0", "q", None, "a", meta={"capabilities": ["rec"]})
+    for case in golden("judge_reply_cases"):
+        if case["is_nan"]:
+            continue
+        (request,) = VET.judge_requests(one, Response("0", "p"), {})
+        asked, text = [request], request.messages[0][1]
+        for reply in [*case["replies"], *[case["replies"][-1]] * 9]:
+            again = VET.asked_again(asked[-1], reply)
+            if again is None:
+                break
+            asked.append(again)
+        assert [one.temperature for one in asked] == case["temperatures"], case
+        assert {one.max_tokens for one in asked} == {case["max_tokens"]}
+        assert len({one.key for one in asked}) == len(asked) == case["n_calls"]
+        assert all(one.messages[0][1] == text + HINT for one in asked[1:])
 
 
 @pytest.mark.golden
