@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from harness.data.sources import DataSource, require
 from harness.errors import NotAvailable
+from harness.judge.prompts import load_prompt
 from harness.scoring.statistics import MeanOf, Statistic
 from harness.task import HubDataset, JudgedTask
 from harness.types import FramePolicy, Json, JudgeRequest, Missing, Request, Response, Sample, Score, Scored, Video
@@ -68,8 +69,6 @@ class VideoQa(JudgedTask):
         self, sample: Sample, response: Response, responses: Mapping[str, Response]
     ) -> Sequence[JudgeRequest]:
         """One, at temperature 0. The judge sees the question without the words around it."""
-        from harness.judge.prompts import load_prompt
-
         prompt = load_prompt("qa")
         facts = {"question": sample.question, "answer": sample.answer, "prediction": response.text}
         identity = (prompt.name, prompt.sha256)

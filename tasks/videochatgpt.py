@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from harness.data.sources import DataSource
+from harness.judge.prompts import load_prompt
 from harness.scoring.statistics import Floats, Statistic
 from harness.task import NOT_JUDGED, HubDataset, JudgedTask, TaskCard
 from harness.types import Json, JudgeRequest, Missing, Request, Response, Sample, Score, Scored
@@ -156,8 +157,6 @@ class VideoChatGpt(JudgedTask):
 
 
 def _judge_request(sample: Sample, name: str, facts: Mapping[str, str]) -> JudgeRequest:
-    from harness.judge.prompts import load_prompt
-
     prompt = load_prompt(name)
     return JudgeRequest(sample.id, name, prompt.messages(**facts), (prompt.name, prompt.sha256), "score", facts)
 

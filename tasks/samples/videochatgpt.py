@@ -1,7 +1,7 @@
 """The Video-ChatGPT generative benchmark's folder layout over moving scenes.
 
 Generic rows ask one question about each of four clips of every kind and want a description of some; temporal rows ask
-what is first and last and what moves; the two questions of a consistency row are about one thing.
+what is first and last and what moves; a consistency row asks one thing twice, without and with an instruction.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 from harness.data.scenes import VIDEO_KINDS, VideoScene, video_caption, video_questions, video_scene
 from tasks.samples.video import write_video
-from tasks.videochatgpt import CONSISTENCY, FILES, GENERIC, TEMPORAL
+from tasks.videochatgpt_rows import CONSISTENCY, FILES, GENERIC, TEMPORAL
+from tasks.wording import SHORT_ANSWER
 
 FOLDER = "benchmarking"
 _FIRST_CLIP = 400
-_GENERIC_CLIPS, _TEMPORAL_CLIPS, _CONSISTENCY_CLIPS = 4, 4, 6
+_GENERIC_CLIPS, _TEMPORAL_CLIPS, _CONSISTENCY_CLIPS = 4, 4, 3
 _DESCRIBED = 1
 """Clips of each kind that are also to be described."""
 
@@ -34,7 +35,7 @@ def write(folder: Path, seed: int) -> None:
     _rows(folder, TEMPORAL, (row for scene in temporal for row in _asked(scene)))
     first += _TEMPORAL_CLIPS
     consistency = _clips(folder, ("needle", "plotQA"), range(first, first + _CONSISTENCY_CLIPS), seed)
-    _rows(folder, CONSISTENCY, map(_twice, consistency))
+    _rows(folder, CONSISTENCY, (row for scene in consistency for row in _twice(scene)))
 
 
 def _clips(folder: Path, kinds: Iterable[str], numbers: range, seed: int) -> Iterator[VideoScene]:
@@ -61,8 +62,7 @@ def _asked(scene: VideoScene) -> Iterator[dict[str, str]]:
         yield {"video_name": scene.key, "Q": question.text, "A": question.answer}
 
 
-def _twice(scene: VideoScene) -> dict[str, str]:
-    """Colour and shape of one thing: 'red circle' answers both."""
-    color, shape = video_questions(scene)
-    answer = f"{color.answer} {shape.answer}"
-    return {"video_name": scene.key, "Q1": color.text, "Q2": shape.text, "A": answer}
+def _twice(scene: VideoScene) -> Iterator[dict[str, str]]:
+    for question in video_questions(scene):
+        texts = {"Q1": question.text, "Q2": f"{question.text}\n{SHORT_ANSWER}"}
+        yield {"video_name": scene.key, **texts, "A": question.answer}

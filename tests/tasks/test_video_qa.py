@@ -25,7 +25,7 @@ from tasks.video_qa import VERDICT, VideoQa
 from tests.support.folders import write_json
 from tests.support.golden import PROJECT, golden_path
 from tests.support.hub import keep_caches_in, write_dataset
-from tests.support.judged import judged, use_plain_prompts
+from tests.support.judged import judged
 from tests.tasks.test_verdicts import REPLIES
 
 NAMES = ("msvdqa", "msrvttqa", "activitynetqa")
@@ -225,8 +225,7 @@ def test_scoring_never_raises_and_never_invents_a_score(reply: str) -> None:
     json.dumps([task_of("activitynetqa").variants(run)], allow_nan=False)
 
 
-def test_the_judge_sees_question_reference_and_answer_at_temperature_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_plain_prompts(monkeypatch)
+def test_the_judge_sees_question_reference_and_answer_at_temperature_0() -> None:
     sample = Sample("s", "who sings?", None, "a woman")
     (request,) = task_of("msvdqa").judge_requests(sample, Response("s", "A woman sings."), {})
     assert (request.sample_id, request.key, request.form) == ("s", VERDICT, "verdict")

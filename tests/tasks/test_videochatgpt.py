@@ -24,7 +24,7 @@ from tasks.videochatgpt_rows import FILES, QUESTIONS, VIDEOS
 from tests.support.folders import write_json
 from tests.support.golden import golden_path
 from tests.support.hub import keep_caches_in, write_dataset
-from tests.support.judged import judged, use_plain_prompts
+from tests.support.judged import judged
 from tests.tasks.test_verdicts import REPLIES
 
 TASK = VideoChatGpt()
@@ -98,8 +98,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         TASK.samples(source)
 
 
-def test_generic_answers_are_judged_three_times_and_temporal_ones_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_plain_prompts(monkeypatch)
+def test_generic_answers_are_judged_three_times_and_temporal_ones_once() -> None:
     response = Response("s", "He dives.")
     generic = TASK.judge_requests(a_sample("generic"), response, {})
     temporal = TASK.judge_requests(a_sample("temporal"), response, {})
@@ -118,8 +117,7 @@ def pair_requests(task: VideoChatGpt) -> list[JudgeRequest]:
     return [request for requests in found if not isinstance(requests, Missing) for request in requests]
 
 
-def test_both_questions_of_a_pair_make_the_same_request_of_both_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_plain_prompts(monkeypatch)
+def test_both_questions_of_a_pair_make_the_same_request_of_both_answers() -> None:
     first, second = pair_requests(TASK)
     assert (first.sample_id, second.sample_id) == ("c0/1", "c0/2")
     assert replace(first, sample_id="x") == replace(second, sample_id="x")
@@ -134,7 +132,6 @@ def test_both_questions_of_a_pair_make_the_same_request_of_both_answers(monkeypa
 
 
 def test_the_quirk_shows_question_1_twice_and_both_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_plain_prompts(monkeypatch)
     source = official_folder(tmp_path, consistency=[PAIR])
     config = RunConfig("m", ("videochatgpt",), {"videochatgpt": source}, tmp_path / "run", quirks=(Q1_TWICE,))
     (plan,) = plan_tasks([TASK], config)
