@@ -77,8 +77,10 @@ class Work:
 
     def stream(self, frames: int) -> MediaFusion | Shadow:
         """Phase 1: every frame past the question, a chunk at a time. What is returned is all that stays."""
-        if self.device.type == "meta":
-            return self._shadow(frames)
+        return self._shadow(frames) if self.device.type == "meta" else self.real(frames)
+
+    def real(self, frames: int) -> MediaFusion:
+        """Phase 1 on a device that computes, by the code that answers questions."""
         from models.llava.fusion import MediaFusion
 
         fusion = MediaFusion(self.model, self.ids(), [0])
@@ -97,6 +99,18 @@ class Work:
             embeds = self.model.assemble(fused, self.ids(), padding_side="left").embeds
         cache = DynamicCache(config=self.model.lm.config)
         return self.model.lm(inputs_embeds=embeds, past_key_values=cache, use_cache=True, logits_to_keep=1)
+
+    def first_token(self, frames: int = 1) -> Tensor:
+        """From pixels to the first token's id: what time to first token is, image decoding excluded."""
+        logits: Tensor = self.prefill(self.stream(frames)).logits
+        return logits[:, -1].argmax(-1)
+
+    def generate(self, tokens: int, frames: int = 1) -> None:
+        """An answer of exactly so many tokens."""
+        from models.llava.generation import greedy
+
+        inputs = self.model.assemble(self.real(frames), self.ids(), padding_side="left")
+        greedy(self.model.lm, inputs.embeds, inputs.mask, tokens, lambda *_: False)
 
     def paper_forward(self, frames: int) -> tuple[Any, Tensor]:
         """What stays after one forward of the released code on transformers < 4.45: the cache, and fp32 logits of
