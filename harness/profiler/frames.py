@@ -52,7 +52,7 @@ def phase_lines(work: Work, blocks: int = 4) -> dict[str, Line]:
     counts = [work.chunk * (index + 1) for index in range(blocks)]
     weights = [*work.model.parameters(), *work.model.buffers()]
     passed = measure_memory(work.stream, counts, work.device, weights)
-    filled = measure_memory(work.prefill, counts, work.device, weights, before=work.stream)
+    filled = measure_memory(work.prefill, counts, work.device, weights, before=work.streamed)
     return {STREAM: passed.peak, PREFILL: filled.peak}
 
 

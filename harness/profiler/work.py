@@ -79,6 +79,16 @@ class Work:
         """Phase 1: every frame past the question, a chunk at a time. What is returned is all that stays."""
         return self._shadow(frames) if self.device.type == "meta" else self.real(frames)
 
+    def streamed(self, frames: int) -> MediaFusion | Shadow:
+        """What phase 1 leaves, on meta without going through it."""
+        if self.device.type != "meta":
+            return self.real(frames)
+        shadow = self._shadow(0)
+        width = self.model.lm.config.hidden_size
+        for _ in range(frames):
+            shadow.visual.append(torch.empty(self.tokens_per_frame, width, dtype=self.dtype, device=self.device))
+        return shadow
+
     def real(self, frames: int) -> MediaFusion:
         """Phase 1 on a device that computes, by the code that answers questions."""
         from models.llava.fusion import MediaFusion

@@ -81,6 +81,13 @@ def test_the_pass_on_meta_keeps_what_the_real_one_keeps(size: int | None) -> Non
     assert lines[0].live.slope == pytest.approx(4 * tokens), "of a frame its visual tokens stay, and nothing else"
 
 
+def test_the_prefill_on_meta_finds_what_streaming_leaves() -> None:
+    work = Work(tiny_model().to("meta"), text_tokens=5, chunk=4)
+    lines = [measure_memory(work.prefill, COUNTS, work.device, weights(work.model), before=b) for b in
+             (work.stream, work.streamed)]  # fmt: skip
+    assert lines[0] == lines[1]
+
+
 def test_the_peak_of_streaming_grows_only_by_what_is_kept() -> None:
     work = Work(tiny_model(), text_tokens=5, chunk=4)
     found = measure_memory(work.stream, COUNTS, work.device, weights(work.model))
