@@ -18,13 +18,13 @@ PICTURES_A_BATCH, CLIPS_A_BATCH = 16, 8
 Row: TypeAlias = Mapping[str, Any]
 Keep: TypeAlias = Callable[[Row], bool]
 CLIPS = {
-    "plotQA": 100,
-    "needle": 150,
-    "ego": 150,
-    "count": 130,
-    "order": 290,
-    "anomaly_reco": 160,
-    "topic_reasoning": 90,
+    "plotQA": 80,
+    "needle": 120,
+    "ego": 120,
+    "count": 100,
+    "order": 250,
+    "anomaly_reco": 120,
+    "topic_reasoning": 70,
 }
 """Batches of each kind of clip, as `harness.data.scenes` names them: more for what is harder."""
 
@@ -82,7 +82,7 @@ def _clips(forms: frozenset[str], *kinds: str) -> Keep:
 
 _OPEN = frozenset({"open"})
 _OTHER = frozenset({"letters", "yes-no", "ocr", "vizwiz", "bare"})
-_CLIP_FORMS = frozenset({"open", "options", "lookup", "bare"})
+_CLIP_FORMS = frozenset({"open", "options"})
 _LOOKUP, _LETTERS = frozenset({"lookup"}), frozenset({"letters"})
 
 STAGE_2: tuple[Part, ...] = (
@@ -115,8 +115,8 @@ STAGE_2: tuple[Part, ...] = (
                 Portion(_clips(_CLIP_FORMS, kind), count, 20 + number, CLIPS_A_BATCH)
                 for number, (kind, count) in enumerate(CLIPS.items())
             ),
-            Portion(_pictures(False, _OPEN), 220, 14),
-            Portion(_pictures(False, _OTHER), 260, 15),
+            Portion(_pictures(False, _OPEN), 350, 14),
+            Portion(_pictures(False, _OTHER), 220, 15),
         ),
         schedule=1.2,
         mixed=True,
