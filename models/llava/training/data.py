@@ -70,7 +70,7 @@ def packs_of(records: Iterable[Mapping[str, Any]], prompt: Encode, answer: Encod
 def batches(packs: Sequence[Pack], size: int, count: int, seed: int) -> list[list[Pack]]:
     """`count` shuffled batches of `size` like packs (kind of medium, length, one question or more), in epochs.
 
-    Raises ValueError if the packs do not fill a single batch.
+    Smaller ones where no kind of pack fills one. Raises ValueError without packs.
     """
     rng = random.Random(seed)
     alike: dict[tuple[str, int, bool], list[Pack]] = {}
@@ -83,8 +83,9 @@ def batches(packs: Sequence[Pack], size: int, count: int, seed: int) -> list[lis
         for same in alike.values():
             rng.shuffle(same)
             epoch += [same[first : first + size] for first in range(0, len(same) - size + 1, size)]
+        epoch = epoch or list(alike.values())
         if not epoch:
-            raise ValueError(f"{len(packs)} packs do not fill one batch of {size}: use a smaller batch")
+            raise ValueError("there are no packs to make batches of: no record fits")
         rng.shuffle(epoch)
         made += epoch
     return made[:count]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from models.llava.training.data import Encode, Pack, batches, packs_of
+from tasks.samples.wordings import WORD_FIRST
 
 QUESTIONS_A_PACK = 14
 PICTURES_A_BATCH, CLIPS_A_BATCH = 16, 8
@@ -27,6 +28,15 @@ CLIPS = {
     "topic_reasoning": 70,
 }
 """Batches of each kind of clip, as `harness.data.scenes` names them: more for what is harder."""
+CLIPS_AT_LAST = {
+    "plotQA": 50,
+    "needle": 130,
+    "ego": 80,
+    "count": 80,
+    "order": 120,
+    "anomaly_reco": 100,
+    "topic_reasoning": 50,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,7 @@ _OPEN = frozenset({"open"})
 _OTHER = frozenset({"letters", "yes-no", "ocr", "vizwiz", "bare"})
 _CLIP_FORMS = frozenset({"open", "options"})
 _LOOKUP, _LETTERS = frozenset({"lookup"}), frozenset({"letters"})
+_CHOICES = frozenset({"options", "lookup"})
 
 STAGE_2: tuple[Part, ...] = (
     Part(
@@ -119,6 +130,34 @@ STAGE_2: tuple[Part, ...] = (
             Portion(_pictures(False, _OTHER), 220, 15),
         ),
         schedule=1.2,
+        mixed=True,
+    ),
+    Part(
+        "options",
+        rate=1e-3,
+        portions=(
+            Portion(_pictures(True, _LOOKUP), 300, 31),
+            Portion(_clips(_CHOICES, *sorted(WORD_FIRST)), 250, 32, CLIPS_A_BATCH),
+            Portion(_pictures(False, _LETTERS), 50, 33),
+            Portion(_pictures(False, _OPEN), 150, 34),
+        ),
+        schedule=1.5,
+        mixed=True,
+    ),
+    Part(
+        "all",
+        rate=1e-3,
+        portions=(
+            *(
+                Portion(_clips(_CLIP_FORMS, kind), count, 40 + number, CLIPS_A_BATCH)
+                for number, (kind, count) in enumerate(CLIPS_AT_LAST.items())
+            ),
+            Portion(_clips(_LOOKUP), 60, 38, CLIPS_A_BATCH),
+            Portion(_pictures(True, _LOOKUP), 130, 35),
+            Portion(_pictures(False, _OPEN), 850, 36),
+            Portion(_pictures(False, _OTHER), 220, 37),
+        ),
+        schedule=1.05,
         mixed=True,
     ),
 )

@@ -136,7 +136,7 @@ def train_tower(data: DenseSet, folder: Path, epochs: int = 4, batch: int = 128,
         labels = torch.from_numpy(data.labels[picked]).long()
         truth = torch.from_numpy(data.places[picked])
         total = 5 * ((places - truth).abs().sum(-1) * (labels[..., 0] > 0)).mean()
-        right = {"place_error": float((places - truth).abs()[labels[..., 0] > 0].mean())}
+        right = {"place_error": float((places.detach() - truth).abs()[labels[..., 0] > 0].mean())}
         for index, (name, logit) in enumerate(zip(HEADS, logits, strict=True)):
             total = total + nn.functional.cross_entropy(logit.flatten(0, 1), labels[..., index].flatten())
             seen = labels[..., index] > 0
@@ -144,6 +144,7 @@ def train_tower(data: DenseSet, folder: Path, epochs: int = 4, batch: int = 128,
         return total, right
 
     optimizer = torch.optim.AdamW([*tower.parameters(), *heads.parameters()], lr=1e-3, weight_decay=0.01)
+    batch = min(batch, len(train))
     steps = epochs * (len(train) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps, pct_start=0.05)
     order, started = np.random.default_rng(seed), time.monotonic()

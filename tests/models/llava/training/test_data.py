@@ -54,14 +54,15 @@ def test_labels_are_answers_and_their_end(tmp_path: Path) -> None:
     assert torch.equal(ids[labels != IGNORE], labels[labels != IGNORE])
 
 
-def test_batches_hold_like_packs_and_too_few_packs_say_so(tmp_path: Path) -> None:
+def test_batches_hold_like_packs_and_few_packs_make_small_ones(tmp_path: Path) -> None:
     records = [_record(str(n), "<image>\nWhat color?", "red", image=f"{n}.jpg") for n in range(5)]
     records += [_record(f"v{n}", "<image>\nWhat color?", "red", video=f"{n}.mp4") for n in range(5)]
     packs = packs_of(read_records(_file(tmp_path, *records)), *encoders(TOKENIZER), size=2)
     for batch in batches(packs, 2, 20, seed=0):
         assert len({(pack.medium or "").rpartition(".")[2] for pack in batch}) == 1
-    with pytest.raises(ValueError, match="smaller batch"):
-        batches(packs[:1], 2, 1, seed=0)
+    assert batches(packs[:1], 2, 2, seed=0) == [packs[:1]] * 2
+    with pytest.raises(ValueError, match="no packs"):
+        batches([], 2, 1, seed=0)
 
 
 def test_instructions_are_one_token_and_unknown_words_are_spelled() -> None:
