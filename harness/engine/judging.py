@@ -18,8 +18,6 @@ from harness.records.journal import Journal, outcome_of, read_journal
 from harness.task import NOT_JUDGED, JudgedTask
 from harness.types import Json, JudgeRequest, Missing, Response, Sample, Score
 
-FAILED = "judge failed"
-
 
 @dataclass(frozen=True, slots=True)
 class Judging:

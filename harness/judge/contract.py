@@ -8,6 +8,9 @@ from typing import Protocol
 
 from harness.types import Json, JudgeRequest, Missing
 
+FAILED = "judge failed"
+"""The reason of a request that got no reply."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeCard:
