@@ -1,0 +1,1 @@
+"""Leaderboards: cells from run folders, ranks among comparable ones, and one file a format."""
