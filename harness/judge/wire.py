@@ -25,8 +25,8 @@ class Unreadable(Exception):
     """The endpoint answered something that is no chat completion."""
 
 
-def settings(base_url: str | None, timeout: float) -> dict[str, Any]:
-    """Arguments of the official clients; the key comes from the environment only, retries are ours. Raises UserError.
+def settings(base_url: str | None, timeout: float, retries: int) -> dict[str, Any]:
+    """Arguments of the official clients; the key comes from the environment only. Raises UserError.
 
     A server of the user's own may need no key.
     """
@@ -35,19 +35,21 @@ def settings(base_url: str | None, timeout: float) -> dict[str, Any]:
         raise UserError(
             f"--judge openai: needs a key. Set {KEY} in the environment, or name a server: openai:MODEL@URL."
         )
-    return {"api_key": key or _NO_KEY, "base_url": base_url, "timeout": timeout, "max_retries": 0}
+    return {"api_key": key or _NO_KEY, "base_url": base_url, "timeout": timeout, "max_retries": retries}
 
 
 def open_async(base_url: str | None, timeout: float) -> AsyncOpenAI:
+    """A client that does not try again by itself."""
     from openai import AsyncOpenAI
 
-    return AsyncOpenAI(**settings(base_url, timeout))
+    return AsyncOpenAI(**settings(base_url, timeout, retries=0))
 
 
 def open_client(base_url: str | None, timeout: float) -> OpenAI:
+    """A client that tries again where the endpoint is in trouble, as it asks."""
     from openai import OpenAI
 
-    return OpenAI(**settings(base_url, timeout))
+    return OpenAI(**settings(base_url, timeout, retries=8))
 
 
 def body(card: JudgeCard, request: JudgeRequest) -> dict[str, Json]:
