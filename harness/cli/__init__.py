@@ -20,6 +20,7 @@ COMMANDS = {
     "resume": "finish a run that was interrupted",
     "judge": "have a run's answers graded by a judge",
     "score": "score answers that were made elsewhere",
+    "leaderboard": "put runs side by side, and beside the paper's tables",
     "export": "write a run's answers as the file that a benchmark's server takes",
     "tasks": "list the benchmarks, or show one's card",
     "models": "list the models, or show one's card",

@@ -13,8 +13,6 @@ from results.leaderboard.paper import NOT_COMPARABLE, Against, against, printed_
 from results.leaderboard.rank import Placed, column_judge, place
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One model's cells by column key. `model`: the name it was run by; `digest`: sha256 of its weights."""
@@ -111,9 +109,7 @@ def _models(runs: Sequence[RunCells]) -> dict[str, list[RunCells]]:
 
 
 def _cells(section: Section, runs: Sequence[RunCells]) -> dict[str, Cell]:
-    return {
-        column.key: run.cell(column) for column in section.columns for run in runs if column.task in run.tasks
-    }
+    return {column.key: run.cell(column) for column in section.columns for run in runs if column.task in run.tasks}
 
 
 def _table(

@@ -17,6 +17,7 @@ from results.leaderboard.text import (
     against_row,
     costs_over,
     detail_rows,
+    general_notes,
     heading_marks,
     interval_of,
     pareto_note,
@@ -26,7 +27,7 @@ from results.leaderboard.text import (
 )
 
 FRONT = "\N{BLACK DIAMOND}"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
 
 
 def render(board: Board) -> str:
@@ -60,15 +61,15 @@ def _section(board: Board, table: Table) -> Iterator[str]:
     for label, printed in table.printed.items():
         cells = [printed.get(column.key, "") for column in table.columns]
         rows.append([f"*{escaped(label)}*", *("" for _ in costs), *cells])
-    yield from _grid(["model", *(COST_TITLES[name] for name in costs), *titles], rows, left=1)
+    yield from _grid(["model", *(COST_TITLES[name] for name in costs), *titles], rows, text=(0,))
     if details := [[escaped(text) for text in row] for _, row in detail_rows(table)]:
         yield from ("<details><summary>Every number with its counts and costs</summary>", "")
-        yield from _grid(DETAIL_TITLES, details, left=2)
+        yield from _grid(DETAIL_TITLES, details, text=(0, 1))
         yield from ("</details>", "")
     if table.against:
         yield from (f"### {escaped(table.title)}: against the paper", "")
-        rows = [[escaped(text) for text in against_row(one)] for one in table.against]
-        yield from _grid(AGAINST_TITLES, rows, left=2)
+        rows = [[escaped(text) for text in against_row(table, one)] for one in table.against]
+        yield from _grid(AGAINST_TITLES, rows, text=(0, 1, len(AGAINST_TITLES) - 1))
 
 
 def _cell(board: Board, placed: Placed | None) -> str:
@@ -78,7 +79,7 @@ def _cell(board: Board, placed: Placed | None) -> str:
     value = f"**{value}**" if placed.rank == 1 else f"<ins>{value}</ins>" if placed.rank == 2 else value
     front = f" {FRONT}" if placed.front else ""
     interval = interval_of(placed.cell)
-    shown = "" if interval == NONE else f" ({interval})"
+    shown = "" if interval == NONE else f"<br><sub>{interval}</sub>"
     return value + _sup(board.marks(placed.reasons)) + front + shown
 
 
@@ -86,10 +87,10 @@ def _sup(marks: Sequence[str]) -> str:
     return f"<sup>{','.join(marks)}</sup>" if marks else ""
 
 
-def _grid(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> Iterator[str]:
-    """A table whose first `left` columns are text; the line after it is empty."""
+def _grid(titles: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int]) -> Iterator[str]:
+    """A table; the columns in `text` hold words, the others numbers. The line after it is empty."""
     yield f"| {' | '.join(titles)} |"
-    yield f"|{'|'.join(' --- ' if index < left else ' ---: ' for index in range(len(titles)))}|"
+    yield f"|{'|'.join(' --- ' if index in text else ' ---: ' for index in range(len(titles)))}|"
     yield from (f"| {' | '.join(row)} |" for row in rows)
     yield ""
 
@@ -97,7 +98,8 @@ def _grid(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> It
 def _legend(board: Board) -> Iterator[str]:
     yield "**Bold**: the best of a column's comparable numbers. <ins>Underlined</ins>: the second best."
     if note := pareto_note(board):
-        yield f"{FRONT}: {note}."
-    yield "In brackets: 95 % interval, whole images or videos drawn together."
+        yield from ("", f"{FRONT}: {note}")
+    for note in general_notes(board):
+        yield from ("", note)
     for mark, text in board.footnotes.items():
         yield from ("", f"<sup>{mark}</sup> {escaped(text)}")

@@ -53,9 +53,7 @@ def column_judge(cells: Sequence[Cell]) -> str | None:
     return None if usual is None else usual.judge
 
 
-def _ranked(
-    one: Placed, ranked: Sequence[float], cost: str | None, points: Sequence[tuple[float, float]]
-) -> Placed:
+def _ranked(one: Placed, ranked: Sequence[float], cost: str | None, points: Sequence[tuple[float, float]]) -> Placed:
     value = _value(one.cell)
     rank = ranked.index(value) + 1 if value in ranked else None
     front = cost is not None and not any(_beats(point, (value, one.cell.costs[cost])) for point in points)
@@ -75,7 +73,9 @@ def _value(cell: Cell) -> float:
 
 def _usual(cells: Sequence[Cell]) -> Terms | None:
     """The terms of most cells without deviations; of equally many, those of the first."""
-    counts = Counter(cell.terms for cell in cells if cell.terms and cell.value is not None and not cell.terms.deviations)
+    counts = Counter(
+        cell.terms for cell in cells if cell.terms and cell.value is not None and not cell.terms.deviations
+    )
     return max(counts, key=lambda terms: counts[terms], default=None)
 
 

@@ -27,7 +27,9 @@ class Terms:
     samples: str | None
 
 
-def terms_of(entry: Mapping[str, Json], config: Mapping[str, Json], task: Mapping[str, Json], card: TaskCard | None) -> Terms:
+def terms_of(
+    entry: Mapping[str, Json], config: Mapping[str, Json], task: Mapping[str, Json], card: TaskCard | None
+) -> Terms:
     """`entry`: of metrics.json; `config`, `task`: of run.json; `card`: None for a task that is not installed here."""
     judge = entry.get("judge")
     return Terms(

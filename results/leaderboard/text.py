@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from results.leaderboard.board import Board, Table
 from results.leaderboard.cells import COSTS, Cell
+from results.leaderboard.layout import Column
 from results.leaderboard.paper import Against
 from results.leaderboard.rank import Placed
 
@@ -14,7 +15,9 @@ TITLE = "Leaderboard"
 COST_TITLES = dict(zip(COSTS, ("vision tokens", "TFLOPs", "ms a sample", "MiB an image"), strict=True))
 DETAIL_TITLES = ("benchmark", "model", "score", "95 % interval", "n", "missing", *COST_TITLES.values())
 AGAINST_TITLES = ("benchmark", "model", "ours", "95 % interval", "paper", "ours - paper", "verdict")
-SAMPLE_NOTE = "Sample data: synthetic scenes made by this harness. Comparable with each other, never with published numbers."
+SAMPLE_NOTE = (
+    "Sample data: synthetic scenes made by this harness. Comparable with each other, never with published numbers."
+)
 
 
 def value_of(cell: Cell) -> str:
@@ -57,15 +60,21 @@ def detail_rows(table: Table) -> Iterator[tuple[Placed, list[str]]]:
         if not column.part and cell.run:
             counts = [f"{cell.n:,}", f"{cell.n_missing:,}"] if cell.terms else [NONE, NONE]
             costs = [cost_of(cell, name) for name in COSTS]
-            yield placed, [column.title, row.label, value_of(cell), interval_of(cell), *counts, *costs]
+            yield placed, [name_of(table, column), row.label, value_of(cell), interval_of(cell), *counts, *costs]
 
 
-def against_row(one: Against) -> list[str]:
+def name_of(table: Table, column: Column) -> str:
+    """A column's name outside of its table: 'GQA', but 'MLVU, M-Avg'."""
+    parts = any(other.part for other in table.columns)
+    return f"{table.section.title}, {column.title}" if parts else column.title
+
+
+def against_row(table: Table, one: Against) -> list[str]:
     """In the order of AGAINST_TITLES."""
     cell = one.placed.cell
     paper = NONE if one.paper is None else _number(cell, one.paper)
     difference = NONE if one.difference is None else f"{one.difference:+.{_digits(cell)}f}"
-    return [one.column.title, one.label, value_of(cell), interval_of(cell), paper, difference, one.verdict]
+    return [name_of(table, one.column), one.label, value_of(cell), interval_of(cell), paper, difference, one.verdict]
 
 
 def heading_marks(board: Board, table: Table, key: str) -> tuple[str, ...]:
@@ -84,7 +93,22 @@ def pareto_note(board: Board) -> str:
     """What the mark of the front means here; "" where no cell has it."""
     costs = dict.fromkeys(cost for table in board.tables for cost in table.pareto.values())
     names = " or ".join(COST_TITLES[name] for name in costs)
-    return f"on the Pareto front of score against {names}: no comparable cell is better for less" if names else ""
+    return f"on the Pareto front of score against {names}: no comparable number is better for less." if names else ""
+
+
+def general_notes(board: Board) -> list[str]:
+    """What holds for all tables."""
+    notes = ["Small: 95 % interval; all questions about an image or a video are drawn together."]
+    if any("ms_per_sample" in placed.cell.costs for table in board.tables for _, _, placed in table.placed()):
+        notes.append(f"ms a sample: each run's own pace, or its profile; on {' and '.join(_devices(board))}.")
+    if any(table.printed for table in board.tables):
+        notes.append("Rows marked (paper): as the paper prints them; never ranked with ours.")
+    return notes
+
+
+def _devices(board: Board) -> list[str]:
+    found = (placed.cell.device for table in board.tables for _, _, placed in table.placed())
+    return sorted({device for device in found if device}) or ["a machine that the runs do not name"]
 
 
 def _digits(cell: Cell) -> int:
