@@ -144,6 +144,8 @@ def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
                     self._json({"id": identity, "object": "file", "bytes": 0, "created_at": 0, "filename": "f"})
                 case "/v1/batches":
                     self._json(server.batch(json.loads(content)))
+                case _:
+                    self._answer(Answer("no such path", status=404))
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0].split("/")[2:]
@@ -154,6 +156,8 @@ def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
                     self._json(server.polled(identity))
                 case ["files", identity, "content"]:
                     self._answer(Answer(raw=server.files[identity]))
+                case _:
+                    self._answer(Answer("no such path", status=404))
 
         def _json(self, document: Mapping[str, Any]) -> None:
             self._answer(Answer(raw=json.dumps(document).encode()))
