@@ -67,7 +67,10 @@ class Board:
 
 
 def make_board(runs: Sequence[RunCells], with_paper: bool = False) -> Board:
-    """The leaderboard of some runs, models in the order of their first run. `with_paper`: beside the paper's numbers."""
+    """The leaderboard of some runs, models in the order of their first run.
+
+    `with_paper`: the paper's rows too, and its numbers beside ours. Raises UserError for a damaged run.
+    """
     models = _models(runs)
     tables = []
     for section in sections_for(task for run in runs for task in run.tasks):
@@ -133,9 +136,9 @@ def _table(
     if section.averages and len(columns) == len(IMAGE.columns):
         columns += tuple(Column(name, title) for name, title in AVERAGES.items())
         for name in AVERAGES:
-            found, _ = place([_average(name, sample_data, mine) for mine in placed.values()])
-            for mine, one in zip(placed.values(), found, strict=True):
-                mine[name] = one
+            averages, _ = place([_average(name, sample_data, ours) for ours in placed.values()])
+            for ours, one in zip(placed.values(), averages, strict=True):
+                ours[name] = one
     rows = tuple(Row(label, *identities[label], mine) for label, mine in placed.items())
     return Table(section, sample_data, columns, rows, notes, pareto)
 

@@ -102,8 +102,8 @@ def _section(board: Board, table: Table) -> Iterator[str]:
     rows = [f"<tr>{_row(board, table, row, costs)}</tr>" for row in table.rows]
     for label, printed in table.printed.items():
         cells = "".join(f"<td>{escape(printed.get(column.key, ''))}</td>" for column in table.columns)
-        blank = "<td></td>" * len(costs)
-        rows.append(f'<tr class="printed"><td class="words">{escape(label)}</td>{blank}{cells}</tr>')
+        known = "".join(f"<td>{escape(printed.get(name, ''))}</td>" for name in costs)
+        rows.append(f'<tr class="printed"><td class="words">{escape(label)}</td>{known}{cells}</tr>')
     yield from _grid(heads, rows, words=(0,))
     if details := [row for _, row in detail_rows(table)]:
         yield "<details><summary>Every number with its counts and costs</summary>"

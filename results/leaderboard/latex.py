@@ -31,6 +31,7 @@ _ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "[": "{[}",  # after a line's end it would begin an option
     **{letter: f"\\{letter}" for letter in "{}$&#%_"},
 }
 _FRONT = r"$\diamond$"
@@ -47,7 +48,8 @@ def render(board: Board) -> str:
 
 def escaped(text: str) -> str:
     """On one line, without a character that LaTeX reads as a command."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in " ".join(text.split()))
+    plain = " ".join(text.split())
+    return "".join(_ESCAPES.get(letter, letter) for letter in plain).replace("--", "-{}-")
 
 
 def _section(board: Board, table: Table) -> Iterator[str]:
@@ -56,7 +58,7 @@ def _section(board: Board, table: Table) -> Iterator[str]:
     rows = [line for row in table.rows for line in _row(board, table, row, costs)]
     for label, printed in table.printed.items():
         cells = [escaped(printed.get(column.key, "")) for column in table.columns]
-        rows.append([rf"\textit{{{escaped(label)}}}", *("" for _ in costs), *cells])
+        rows.append([rf"\textit{{{escaped(label)}}}", *(escaped(printed.get(name, "")) for name in costs), *cells])
     heads = ["model", *(escaped(COST_TITLES[name]) for name in costs), *titles]
     yield from _float(table.title, _TEXT + _NUMBER * (len(heads) - 1), heads, rows, _notes(board, table))
     if details := [[escaped(text) for text in row] for _, row in detail_rows(table)]:

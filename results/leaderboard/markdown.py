@@ -60,7 +60,7 @@ def _section(board: Board, table: Table) -> Iterator[str]:
     ]
     for label, printed in table.printed.items():
         cells = [printed.get(column.key, "") for column in table.columns]
-        rows.append([f"*{escaped(label)}*", *("" for _ in costs), *cells])
+        rows.append([f"*{escaped(label)}*", *(printed.get(name, "") for name in costs), *cells])
     yield from _grid(["model", *(COST_TITLES[name] for name in costs), *titles], rows, text=(0,))
     if details := [[escaped(text) for text in row] for _, row in detail_rows(table)]:
         yield from ("<details><summary>Every number with its counts and costs</summary>", "")

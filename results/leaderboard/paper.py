@@ -48,7 +48,7 @@ def against(section: Section, column: Column, label: str, model: str, placed: Pl
 
 
 def printed_rows(section: Section, columns: Iterable[Column]) -> dict[str, dict[str, str]]:
-    """The paper's models that have a number in these columns, as printed."""
+    """The paper's models that have a number in these columns, as printed; with their vision tokens where it says."""
     if not section.table:
         return {}
     rows = {}
@@ -57,7 +57,8 @@ def printed_rows(section: Section, columns: Iterable[Column]) -> dict[str, dict[
             continue
         cells = {column.key: text for column in columns if (text := _text(row, column))}
         if cells:
-            rows[f"{row.name} (paper)"] = cells
+            tokens = {name: text for name in ("vision_tokens",) if (text := row.cells.get(name))}
+            rows[f"{row.name} (paper)"] = {**tokens, **cells}
     return rows
 
 
