@@ -31,6 +31,7 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/null_model.py
 	$(BIN)/python benchmarks/vqa_scoring.py
+	$(BIN)/python benchmarks/judge_client.py
 
 clean:
 	rm -rf .venv build *.egg-info
