@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.records.folder import METRICS, RUN, RunFolder
 from harness.records.journal import read_journal
 from harness.types import Json
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,15 @@ class Run:
     def responses(self, task: str) -> Iterator[dict[str, Json]]:
         """Journal entries, in the order they were finished; of entries with one id the last one counts."""
         return read_journal(RunFolder(self.folder).journal(task))
+
+    def to_pandas(self, tasks: Sequence[str] | None = None) -> pandas.DataFrame:
+        """One row a sample of some or all tasks: task, id, group, answer, missing, and each number of a score.
+
+        See `harness.records.frame` for types and order. Raises UnknownName and UserError.
+        """
+        from harness.records.frame import frame_of
+
+        return frame_of(self, tasks)
 
 
 def load_run(path: Path | str) -> Run:
