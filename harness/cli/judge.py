@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.cli import DONE, WITHHELD
 from harness.cli.options import add_options, given
-from harness.cli.printing import console, print_json, table
+from harness.cli.printing import JUDGE_COLUMNS, console, judge_cells, print_json, table
 from harness.errors import UserError
 from harness.types import Json
 
@@ -48,10 +48,9 @@ def _dry_run(args: argparse.Namespace, spec: str, changes: Mapping[str, object])
     if "json" in args:
         print_json({"tasks": rows})
         return DONE
-    shown = table("task", ">calls", ">tokens in", ">tokens out", ">USD")
+    shown = table("task", *JUDGE_COLUMNS)
     for task, row in rows.items():
-        cost = "unknown" if row["usd"] is None else f"{row['usd']:.2f}"
-        shown.add_row(task, *(f"{row[name]:,}" for name in ("calls", "input_tokens", "output_tokens")), cost)
+        shown.add_row(task, *judge_cells(row))
     console().print(shown)
     return DONE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,3 +41,12 @@ def table(*columns: str, title: str = "") -> Table:
     for column in columns:
         made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
     return made
+
+
+JUDGE_COLUMNS = (">judge calls", ">tokens in", ">tokens out", ">USD")
+
+
+def judge_cells(row: Mapping[str, Json]) -> list[str]:
+    """What judging takes, by JUDGE_COLUMNS."""
+    cost = "unknown" if row["usd"] is None else f"{row['usd']:.2f}"
+    return [*(f"{row[name]:,}" for name in ("calls", "input_tokens", "output_tokens")), cost]

@@ -46,7 +46,9 @@ class TerminalProgress:
             self._bars.stop()
 
     def update(self, state: State) -> None:
-        speed = f"{state.rate:.1f} samples/s, media wait {state.wait_share:.0%}"
+        speed = f"{state.rate:.1f} {state.unit}/s"
+        if state.wait_share is not None:
+            speed += f", media wait {state.wait_share:.0%}"
         trouble = f"[yellow]{state.missing} missing" if state.missing else ""
         if self._bars is not None:
             if state.task not in self._tasks:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import DONE, WITHHELD
 from harness.cli.options import add_arguments as add_arguments
 from harness.cli.options import settle
-from harness.cli.printing import console, note, print_json, table
+from harness.cli.printing import JUDGE_COLUMNS, console, judge_cells, note, print_json, table
 from harness.errors import UnknownName, UserError
 from harness.places import cache_home
+from harness.types import Json
 
 if TYPE_CHECKING:
     from harness.data.sources import DataSource
     from harness.engine.config import RunConfig
+    from harness.engine.plan import TaskPlan
     from harness.engine.run import Run
     from models import Preset
 
@@ -165,10 +167,7 @@ def _workers() -> int:
 def _dry_run(configs: Sequence[RunConfig], as_json: bool) -> int:
     from harness.engine.run import plan
 
-    summaries = {
-        config.model: {one.name: {**one.summary(), "frames": one.frames(config.video_reader)} for one in plan(config)}
-        for config in configs
-    }
+    summaries = {config.model: {one.name: _forecast(one, config) for one in plan(config)} for config in configs}
     if as_json:
         print_json(summaries)
         return DONE
@@ -179,7 +178,31 @@ def _dry_run(configs: Sequence[RunConfig], as_json: bool) -> int:
             shown = ("?" if row[key] is None else f"{row[key]:,}" for key in counted)
             rows.add_row(model, task, row["prompt"], *shown)
     console().print(rows)
+    _print_judging(summaries)
     for task, row in next(iter(summaries.values())).items():
         for path in row["first files"]:
             note(f"{task} would read {path}" + (" .." if row["files"] > 1 else ""))
     return DONE
+
+
+def _forecast(one: TaskPlan, config: RunConfig) -> dict[str, Json]:
+    from harness.engine.judging import forecast_unanswered
+    from harness.task import JudgedTask
+
+    judged = config.judge is not None and isinstance(one.task, JudgedTask)
+    judge = {"judge": forecast_unanswered(one, config)} if judged else {}
+    return {**one.summary(), "frames": one.frames(config.video_reader), **judge}
+
+
+def _print_judging(summaries: Mapping[str, Mapping[str, Mapping[str, Json]]]) -> None:
+    """What the judge would be asked, where there is one."""
+    from harness.engine.judging import ASSUMED_TOKENS
+
+    rows = table("model", "task", *JUDGE_COLUMNS)
+    for model, tasks in summaries.items():
+        for task, row in tasks.items():
+            if "judge" in row:
+                rows.add_row(model, task, *judge_cells(row["judge"]))
+    if rows.row_count:
+        console().print(rows)
+        note(f"judge: an upper estimate, as if every answer took its limit, at most {ASSUMED_TOKENS} tokens")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.engine.cache import ResponseCache, cache_key
 from harness.engine.config import RunConfig
 from harness.engine.plan import TaskPlan
-from harness.judge.budget import Budget, estimate, load_prices, price_of
+from harness.engine.progress import Progress, Silent, State
+from harness.judge.budget import LETTERS_A_TOKEN, Budget, estimate, load_prices, price_of
 from harness.judge.contract import Judge, JudgeCard, Reply
 from harness.judge.judgements import content_of, judgement_line, read_judgements
 from harness.judge.load import card_of
@@ -17,6 +19,9 @@ from harness.records.folder import RUN, RunFolder
 from harness.records.journal import Journal, outcome_of, read_journal
 from harness.task import NOT_JUDGED, JudgedTask
 from harness.types import Json, JudgeRequest, Missing, Response, Sample, Score
+
+ASSUMED_TOKENS = 150
+"""Of an answer that is not known yet, where its length decides what judging it costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +87,20 @@ def ask(
     path: Path,
     cache: ResponseCache | None,
     budget: Budget,
-    note: Callable[[str], None],
-    told: Callable[[int, int], None] = lambda ended, total: None,
+    progress: Progress | None = None,
 ) -> dict[str, Json]:
     """Asks what is open and appends every reply to `path` before anything is read from it. Returns counts for run.json.
 
-    `told(ended, total)`: progress. Raises UserError, KeyboardInterrupt; `path` then holds what was replied.
+    Raises UserError, KeyboardInterrupt; `path` then holds what was replied.
     """
-    card = judge.card
+    card, name, progress = judge.card, judging.task.card.name, progress or Silent()
+    started = time.perf_counter()
     known = read_judgements(path, card.spec)
     tried: set[str] = set()
     asked = cached = failed = 0
     with Journal(path) as journal:
         if journal.repaired:
-            note(f"{path}: the last line was not whole; its request is asked again")
+            progress.note(f"{path}: the last line was not whole; its request is asked again")
         while left := [one for one in judging.open(card, known) if content_of(card, one) not in tried]:
             total = asked + cached + len(left)
             unknown = []
@@ -117,9 +122,10 @@ def ask(
                 if cache is not None and isinstance(outcome, Reply):
                     cache.put(_key(content), _remembered(request, outcome))
                 asked += 1
-                told(asked + cached, total)
+                rate = asked / max(time.perf_counter() - started, 1e-9)
+                progress.update(State(f"{name} judge", asked + cached, total, failed, cached, rate, None, "replies"))
     if budget.left_out:
-        note(f"{judging.task.card.name}: {budget.left_out:,} requests do not fit --max-cost; resume with a larger one")
+        progress.note(f"{name}: {budget.left_out:,} requests do not fit --max-cost; resume with a larger one")
     return {"asked": asked, "cached": cached, "failed": failed, "left_out": budget.left_out}
 
 
@@ -139,14 +145,32 @@ def forecast(path: Path, spec: str, changes: Mapping[str, object]) -> dict[str, 
 
     folder = RunFolder(path)
     config = replace(RunConfig.from_json(folder.read(RUN)["config"]), **changes)  # type: ignore[arg-type]
-    card = card_of(spec)
-    price = price_of(card, load_prices(config.judge_prices))
     rows: dict[str, dict[str, Json]] = {}
     for one in plan(config):
         if isinstance(one.task, JudgedTask):
             outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(one.name))}
             known = read_judgements(folder.judgements(one.name), spec)
-            calls, given, taken = estimate(judging_of(one, outcomes).open(card, known))
-            usd = None if price is None else round(price.of(given, taken), 4)
-            rows[one.name] = {"calls": calls, "input_tokens": given, "output_tokens": taken, "usd": usd}
+            rows[one.name] = _cost(judging_of(one, outcomes), spec, known, config)
     return rows
+
+
+def forecast_unanswered(plan: TaskPlan, config: RunConfig) -> dict[str, Json]:
+    """The same for a judged task that nobody has answered yet, as if every answer were long: an upper estimate.
+
+    An answer is taken to have ASSUMED_TOKENS, or the benchmark's limit where that is less. What is asked again after
+    a reply that cannot be read is not in it. Raises UserError and UnknownName for what is no judge.
+    """
+    assert config.judge is not None
+    outcomes: dict[str, Response | Missing] = {}
+    for request in (one for group in plan.groups for one in group.requests):
+        letters = round(min(ASSUMED_TOKENS, request.max_new_tokens) * LETTERS_A_TOKEN)
+        outcomes[request.sample_id] = Response(request.sample_id, request.sample_id.ljust(letters, "."))
+    return _cost(judging_of(plan, outcomes), config.judge, {}, config)
+
+
+def _cost(judging: Judging, spec: str, known: Mapping[str, Reply | Missing], config: RunConfig) -> dict[str, Json]:
+    card = card_of(spec)
+    price = price_of(card, load_prices(config.judge_prices))
+    calls, given, taken = estimate(judging.open(card, known))
+    usd = None if price is None else round(price.of(given, taken), 4)
+    return {"calls": calls, "input_tokens": given, "output_tokens": taken, "usd": usd}

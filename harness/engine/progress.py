@@ -9,7 +9,7 @@ from typing import Protocol
 @dataclass(frozen=True, slots=True)
 class State:
     """`done` of `total` requests of a task, `missing` of them; `rate`: answers a second; `wait_share`: of the time,
-    spent waiting for media."""
+    spent waiting for media, None where there are none to wait for. `unit`: what is counted."""
 
     task: str
     done: int
@@ -17,7 +17,8 @@ class State:
     missing: int
     cached: int
     rate: float
-    wait_share: float
+    wait_share: float | None
+    unit: str = "samples"
 
 
 class Progress(Protocol):

@@ -85,7 +85,7 @@ def evaluate(config: RunConfig, progress: Progress | None = None, model: Model |
             "environment": environment(config.device),
         }
         folder.write(RUN, info)
-        with _interruptible(folder.path):
+        with interruptible(f"run-eval resume {folder.path}"):
             info = answer_all(folder, config, works, info, model, progress or Silent())
             _finish(folder, config, plans, info, judge, progress or Silent())
     return Run(folder.path)
@@ -108,7 +108,7 @@ def resume(
     for name in changes or {}:
         if name not in CHANGEABLE:
             raise UnknownName("option that a resumed run can change", name, CHANGEABLE)
-    with folder.locked(), _interruptible(folder.path):
+    with folder.locked(), interruptible(f"run-eval resume {folder.path}"):
         info = dict(folder.read(RUN))
         config = replace(RunConfig.from_json(info["config"]), **(changes or {}))  # type: ignore[arg-type]
         _check_reader(config)
@@ -134,7 +134,7 @@ def judge_run(
     """
     folder = RunFolder(path)
     folder.read(RUN)
-    with folder.locked(), _interruptible(folder.path):
+    with folder.locked(), interruptible(f"run-eval judge {folder.path} --judge {spec}"):
         info = dict(folder.read(RUN))
         config = replace(RunConfig.from_json(info["config"]), **(changes or {}))  # type: ignore[arg-type]
         own = config.judge
@@ -238,8 +238,8 @@ def _load(config: RunConfig) -> Model:
 
 
 @contextmanager
-def _interruptible(folder: Path) -> Iterator[None]:
-    """Turns Ctrl-C and SIGTERM into Interrupted, which says how to go on."""
+def interruptible(command: str) -> Iterator[None]:
+    """Turns Ctrl-C and SIGTERM into Interrupted, which says the command to go on with."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -249,7 +249,7 @@ def _interruptible(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Interrupted(f"interrupted; everything answered is kept. Go on with: run-eval resume {folder}") from error
+        raise Interrupted(f"interrupted; everything answered is kept. Go on with: {command}") from error
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)

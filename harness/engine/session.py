@@ -9,14 +9,15 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.engine.cache import ResponseCache
 from harness.engine.config import RunConfig
 from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
-from harness.engine.judging import ask, judging_of
-from harness.engine.metrics import metrics_of, score_all, score_row
+from harness.engine.judging import Judging, ask, judging_of
+from harness.engine.metrics import Judged, metrics_of, score_all, score_row
 from harness.engine.plan import TaskPlan
 from harness.engine.progress import Progress
 from harness.judge.budget import Budget, load_prices, price_of
@@ -27,7 +28,7 @@ from harness.records.folder import METRICS, RUN, RunFolder, beside
 from harness.records.journal import Journal, outcome_of, read_journal
 from harness.records.redaction import redacted
 from harness.task import JudgedTask
-from harness.types import Json, Response
+from harness.types import Json, Missing, Response
 
 if TYPE_CHECKING:
     from harness.model import Model
@@ -82,8 +83,7 @@ def score_everything(
         card = judge if isinstance(plan.task, JudgedTask) else None
         judged = None
         if card is not None:
-            known = read_judgements(folder.judgements(plan.name), card.spec)
-            judged = partial(judging_of(plan, outcomes).score, card=card, known=known)
+            judged = _judged(judging_of(plan, outcomes), card, folder.judgements(plan.name))
         scored = score_all(plan, outcomes, judged)
         folder.write_scores(plan.name, map(score_row, scored), other)
         metrics[plan.name] = metrics_of(plan, scored, config, card)
@@ -111,7 +111,7 @@ def judge_all(
         for plan in (one for one in plans if isinstance(one.task, JudgedTask)):
             outcomes = {entry["id"]: outcome_of(entry) for entry in read_journal(folder.journal(plan.name))}
             judging, path = judging_of(plan, outcomes), folder.judgements(plan.name)
-            counts[plan.name] = ask(judging, judge, path, cache, budget, listener.note)
+            counts[plan.name] = ask(judging, judge, path, cache, budget, listener)
     session = {
         "judge": judge.card.spec,
         "finished": now(),
@@ -120,6 +120,25 @@ def judge_all(
         "notes": listener.notes,
     }
     return {**info, "judging": [*info.get("judging", ()), session]}
+
+
+def judge_answers(
+    plan: TaskPlan,
+    outcomes: Mapping[str, Response | Missing],
+    path: Path,
+    config: RunConfig,
+    judge: Judge,
+    progress: Progress,
+) -> Judged:
+    """Has answers of one judged task graded, wherever they were made; replies are kept in `path` and used again.
+
+    Raises UserError, KeyboardInterrupt; replies that came are kept.
+    """
+    judging = judging_of(plan, outcomes)
+    budget = Budget(price_of(judge.card, load_prices(config.judge_prices)), config.max_cost)
+    with _cache(config, progress) as cache:
+        ask(judging, judge, path, cache, budget, progress)
+    return _judged(judging, judge.card, path)
 
 
 def card_json(model: Model) -> dict[str, Json]:
@@ -131,6 +150,11 @@ def card_json(model: Model) -> dict[str, Json]:
 def now() -> str:
     """UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _judged(judging: Judging, card: JudgeCard, path: Path) -> Judged:
+    """Scores from the replies in a file."""
+    return partial(judging.score, card=card, known=read_judgements(path, card.spec))
 
 
 def _answer(
