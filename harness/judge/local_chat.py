@@ -64,20 +64,21 @@ class TransformersJudge:
             return tokenizer.apply_chat_template(turns, **how)["input_ids"]
         except TemplateError:
             system = "\n\n".join(text for role, text in messages if role == "system")
-            rest = [turn for turn in turns if turn["role"] != "system"]
-            rest[0] = {**rest[0], "content": f"{system}\n\n{rest[0]['content']}"}
-            return tokenizer.apply_chat_template(rest, **how)["input_ids"]
+            first, *others = [turn for turn in turns if turn["role"] != "system"]
+            folded = {**first, "content": f"{system}\n\n{first['content']}"}
+            return tokenizer.apply_chat_template([folded, *others], **how)["input_ids"]
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
             model: Any = AutoModelForCausalLM.from_pretrained(self._folder, local_files_only=True, dtype="auto")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError(
                 f"--judge {self.card.spec}: the folder holds no chat model that transformers can load: {error}"
             ) from error
