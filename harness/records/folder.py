@@ -76,17 +76,20 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def read(self, name: str) -> Json:
-        """A JSON document of the run. Raises UserError."""
+    def read(self, name: str) -> dict[str, Json]:
+        """A JSON document of the run, an object. Raises UserError."""
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UserError(
                 f"{self.path} holds no {name}: it is no run folder, or the run has not got that far."
             ) from error
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({error}).") from error
+        if not isinstance(document, dict):
+            raise UserError(f"{path}: cannot be read (it holds no JSON object).")
+        return document
 
     def write(self, name: str, document: Json) -> None:
         """A JSON document, all of it or nothing."""

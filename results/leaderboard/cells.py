@@ -84,16 +84,17 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _read(run: Run) -> RunCells:
-    finished = (run.folder / METRICS).is_file()
+    name = RUN
     try:
         info = run.info
         model, config = info.get("model", {}), info["config"]
-        name = str(model.get("name", config["model"]))
-        identity = (name, str(model.get("digest", "")), str(model.get("dtype", "")))
-        metrics = dict(run.metrics["tasks"]) if finished else {}
-        return RunCells(run.folder, name, identity, list(config["tasks"]), info, metrics)
+        label, tasks = str(model.get("name", config["model"])), list(config["tasks"])
+        name = METRICS
+        metrics = dict(run.metrics["tasks"]) if (run.folder / METRICS).is_file() else {}
+        identity = (label, str(model.get("digest", "")), str(model.get("dtype", "")))
+        return RunCells(run.folder, label, identity, tasks, info, metrics)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _foreign(run.folder, RUN, error) from error
+        raise _foreign(run.folder, name, error) from error
 
 
 def _foreign(folder: Path, name: str, error: Exception) -> UserError:

@@ -57,8 +57,8 @@ def printed_rows(section: Section, columns: Iterable[Column]) -> dict[str, dict[
             continue
         cells = {column.key: text for column in columns if (text := _text(row, column))}
         if cells:
-            tokens = {name: text for name in ("vision_tokens",) if (text := row.cells.get(name))}
-            rows[f"{row.name} (paper)"] = {**tokens, **cells}
+            tokens = row.cells.get("vision_tokens", "")
+            rows[f"{row.name} (paper)"] = {"vision_tokens": tokens, **cells} if tokens else cells
     return rows
 
 
