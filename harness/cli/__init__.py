@@ -21,6 +21,7 @@ COMMANDS = {
     "judge": "have a run's answers graded by a judge",
     "score": "score answers that were made elsewhere",
     "leaderboard": "put runs side by side, and beside the paper's tables",
+    "profile": "what models cost, without their weights: FLOPs, memory, latency",
     "export": "write a run's answers as the file that a benchmark's server takes",
     "tasks": "list the benchmarks, or show one's card",
     "models": "list the models, or show one's card",
