@@ -57,7 +57,14 @@ def finished_run(
         "config": config,
         "model": {"name": model, "digest": "0" * 64, "dtype": "float32"},
         "tasks": {
-            name: {"samples_sha256": "1" * 64, "unusable": 0, "vision_tokens": tokens, "cost": known} for name in tasks
+            name: {
+                "data": {"source": "sample" if sample[name] else "folder"},
+                "samples_sha256": "1" * 64,
+                "unusable": 0,
+                "vision_tokens": tokens,
+                "cost": known,
+            }
+            for name in tasks
         },
         "environment": {"device": {"name": "cuda:0", "model": "Some GPU"}},
     }
