@@ -7,7 +7,7 @@ samples: add the features up per cluster once, then weigh the clusters.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -19,7 +19,7 @@ from harness.types import Missing, Sample, Score, Scored
 Floats: TypeAlias = NDArray[np.float64]
 
 _DRAWS_PER_BLOCK = 2**20
-_TAILS = (0.025, 0.975)
+TAILS = (0.025, 0.975)
 
 
 class Statistic(Protocol):
@@ -119,17 +119,23 @@ def worst_and_best(statistic: Statistic, scored: Sequence[Scored]) -> tuple[floa
         statistic.bounds(s.sample) if isinstance(s.result, Missing) else (statistic.features(s),) * 2 for s in scored
     ]
     worst, best = (
-        float(statistic.value(_joined(statistic, scored, np.array(rows)).sum(axis=0)))
+        float(statistic.value(joined(statistic, scored, np.array(rows)).sum(axis=0)))
         for rows in zip(*pairs, strict=True)
     )
     return worst, best
 
 
 def _rows(statistic: Statistic, scored: Sequence[Scored]) -> Floats:
-    return _joined(statistic, scored, np.array([statistic.features(s) for s in scored]))
+    return joined(statistic, scored, features_of(statistic, scored))
 
 
-def _joined(statistic: Statistic, scored: Sequence[Scored], rows: Floats) -> Floats:
+def features_of(statistic: Statistic, scored: Sequence[Scored]) -> Floats:
+    """Each sample's features, shape [N, F]."""
+    return np.array([statistic.features(s) for s in scored])
+
+
+def joined(statistic: Statistic, scored: Sequence[Scored], rows: Floats) -> Floats:
+    """The rows, [N, F], that `value` takes sums of: as they are, unless the statistic is Joined."""
     return statistic.join([s.sample for s in scored], rows) if isinstance(statistic, Joined) else rows
 
 
@@ -143,25 +149,33 @@ def clustered_bootstrap(
     Memory: a block of resamples draws about a million clusters at once, or one resample's if that is more.
     """
     kept = np.array([isinstance(s.result, Score) for s in scored], dtype=bool)
-    number: dict[Hashable, int] = {}
-    of = np.array(
-        [number.setdefault(c, len(number)) for c, keep in zip(clusters, kept, strict=True) if keep], dtype=np.int64
-    )
-    n = len(number)
-    if n < 2:
+    of = numbered([cluster for cluster, keep in zip(clusters, kept, strict=True) if keep])
+    if not of.any():  # one cluster, or none
         return None
-    rows = _rows(statistic, scored)[kept]
-    sums = np.stack([np.bincount(of, weights=column, minlength=n) for column in rows.T], axis=1)
+    sums = cluster_sums(_rows(statistic, scored)[kept], of)
+    values = np.concatenate([statistic.value(drawn @ sums) for drawn in draws(len(sums), seed, resamples)])
+    low, high = np.nanquantile(values, TAILS)
+    return float(low), float(high)
+
+
+def numbered(clusters: Sequence[Hashable]) -> NDArray[np.int64]:
+    """The number of each entry's cluster, 0, 1, .. in the order of their first entries."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(cluster, len(number)) for cluster in clusters], dtype=np.int64)
+
+
+def cluster_sums(rows: Floats, of: NDArray[np.int64]) -> Floats:
+    """Rows, [N, F], added up per cluster, [clusters, F]. `of`: the cluster's number of each row."""
+    return np.stack([np.bincount(of, weights=column) for column in rows.T], axis=1)
+
+
+def draws(n: int, seed: int, resamples: int) -> Iterator[Floats]:
+    """How often each of n clusters is drawn, in blocks of shape [some, n], `resamples` rows in all. Same n and seed,
+    same draws."""
     rng = np.random.default_rng(seed)
     block = max(1, _DRAWS_PER_BLOCK // n)
-    values = np.concatenate(
-        [
-            statistic.value(_multinomial(rng, min(block, resamples - start), n) @ sums)
-            for start in range(0, resamples, block)
-        ]
-    )
-    low, high = np.nanquantile(values, _TAILS)
-    return float(low), float(high)
+    for start in range(0, resamples, block):
+        yield _multinomial(rng, min(block, resamples - start), n)
 
 
 def _multinomial(rng: np.random.Generator, resamples: int, n: int) -> Floats:
