@@ -34,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--what", metavar="PART,..", help="flops, memory, latency (default: all)")
     parser.add_argument("--no-latency", action="store_true", help="the same as --what flops,memory")
     parser.add_argument("--stages", metavar="NAME,..", help="only these stages in tables and plots; totals stay whole")
-    parser.add_argument("--baseline", metavar="NAME", help="what reductions refer to (default: most FLOPs)")
+    parser.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="what reductions refer to\n(default: the first model without compression, else the first)",
+    )
     parser.add_argument("--max-frames-in", metavar="SIZE", help="how many frames fit into this memory, e.g. 24GiB")
     parser.add_argument("--rounds", metavar="N", help="timed runs of each model (default: 50 on a GPU, 10 on a CPU)")
     add_options(parser, ("device", "dtype", "json"))

@@ -31,7 +31,8 @@ CPU_BYTES = 2 * GIB
 
 @dataclass(frozen=True, slots=True)
 class ProfileSettings:
-    """`text_tokens`: the first counts for every table, all for the sweep. `baseline`: None, the one with most FLOPs.
+    """`text_tokens`: the first counts for every table, all for the sweep. `baseline`: None, the
+    first model without compression, else the first.
 
     `device`, `dtype`: None, CUDA where there is one, and float16 as released (time on a CPU: float32).
     """
@@ -57,7 +58,7 @@ class ProfileSettings:
 def default_rounds(device: str | None, rounds: int | None) -> LatencySettings:
     """Fewer and shorter runs on a CPU, where nothing warms up and every run is long."""
     if device_of(device)[0].type == "cuda":
-        return LatencySettings(rounds=rounds or LatencySettings.rounds)
+        return LatencySettings(rounds=rounds or LatencySettings().rounds)
     return LatencySettings(rounds=rounds or 10, warmup=2, lengths=(2, 4, 8, 16))
 
 
@@ -100,8 +101,8 @@ def flops_document(shapes: Mapping[str, Shape], settings: ProfileSettings) -> di
         convention: {name: _counted(flops(shape, head, convention)) for name, shape in shapes.items()}
         for convention in CONVENTIONS
     }
-    totals = {name: one["total"] for name, one in made["paper"].items()}
-    baseline = settings.baseline or max(totals, key=lambda name: totals[name])
+    whole = [name for name, shape in shapes.items() if shape.compression == "none"]
+    baseline = settings.baseline or (whole or list(shapes))[0]
     if baseline not in shapes:
         raise UnknownName("model of --baseline", baseline, shapes)
     sweep: dict[str, Json] = {convention: {} for convention in CONVENTIONS}

@@ -116,7 +116,7 @@ def _sweep(document: Mapping[str, Json]) -> Question:
     for convention, words in CONVENTIONS.items():
         columns.append(Column(f"{convention}_flops", f"{unit}, {words}", 3, scale))
         columns.append(Column(f"{convention}_reduction_percent", "less by %", 1))
-    note = f"Reduction against {flops['baseline']}: the longer the question, the less there is to save."
+    note = f"Reduction against {flops['baseline']}."
     return Question("text_tokens", "How does the saving depend on the question?", note, tuple(columns), tuple(rows))
 
 
@@ -125,7 +125,7 @@ _SWEPT = ("total", "reduction_percent")
 
 def _memory(document: Mapping[str, Json]) -> Question:
     rows = []
-    for name, one in _measured(document).items():
+    for name, one in measured(document).items():
         paper = one["paper_convention"]
         live, peak = paper["live"], paper["peak"]
         rows.append(
@@ -153,7 +153,7 @@ def _memory(document: Mapping[str, Json]) -> Question:
         Column("peak_mib_per_image", "peak MiB/image", 3),
         Column("peak_r2", "R2", 4),
         Column("streamed_mib_per_image", "streamed MiB/image", 3),
-        Column("weights_bytes", "weights GiB", 2, GIB),
+        Column("weights_bytes", "weights GiB", 3, GIB),
         Column("method", "bytes"),
     )
     note = (
@@ -163,14 +163,14 @@ def _memory(document: Mapping[str, Json]) -> Question:
     return Question("memory", "What does one more image take?", note, columns, tuple(rows))
 
 
-def _measured(document: Mapping[str, Json]) -> dict[str, Json]:
+def measured(document: Mapping[str, Json]) -> dict[str, Json]:
     return {name: one for name, one in document["memory"].items() if "skipped" not in one}
 
 
 def _frames(document: Mapping[str, Json]) -> Iterator[Question]:
     rows = [
         (name, frames["budget_bytes"], frames["predicted"], frames["first_out"], frames.get("bisected"))
-        for name, one in _measured(document).items()
+        for name, one in measured(document).items()
         if (frames := one.get("frames"))
     ]
     if rows:
