@@ -24,7 +24,7 @@ COMPRESSOR_HEADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """What is counted. `products`: scores and weighted sums of attention (and rotary angles), and no elementwise work.
+    """What is counted. `products`: scores and weighted sums of attention, and no elementwise work.
 
     `lean`: only the work that this code does; else all tower layers and logits of all positions.
     """
@@ -90,7 +90,7 @@ def decode_flops(shape: Shape, context: int, new_tokens: int, convention: str | 
     layers = llama["num_hidden_layers"] * (
         new_tokens * _layer_linear(shape, rule) + rule.products * 4 * _heads_width(shape) * attended
     )
-    return int(layers + new_tokens * (_head(shape) + rule.products * _head_dim(shape)))
+    return int(layers + new_tokens * _head(shape))
 
 
 def convention_of(name: str | Convention) -> Convention:
@@ -145,17 +145,13 @@ def compression_flops(shape: Shape, rule: Convention) -> int:
 
 def prefusion_flops(shape: Shape, tokens: int, rule: Convention) -> int:
     """The blocks before the language model, over [patches | compressed tokens | text] of one image."""
-    layers = shape.prefusion_layers
-    if not layers:
-        return 0
-    return layers * _layer(shape, tokens, rule) + rule.products * _head_dim(shape) * tokens
+    return shape.prefusion_layers * _layer(shape, tokens, rule)
 
 
 def language_model_flops(shape: Shape, tokens: int, rule: Convention) -> int:
     """The prefill of so many positions. Logits of all of them, as the released code makes them, or of the last."""
     layers = shape.config.llama["num_hidden_layers"] * _layer(shape, tokens, rule)
-    angles = rule.products * _head_dim(shape) * tokens
-    return int(layers + angles + (1 if rule.lean else tokens) * _head(shape))
+    return int(layers + (1 if rule.lean else tokens) * _head(shape))
 
 
 def _layer(shape: Shape, tokens: int, rule: Convention) -> int:
