@@ -257,6 +257,30 @@ def test_what_does_not_fit_the_limit_is_left_out_and_said(
     assert "do not fit --max-cost" in capsys.readouterr().err
 
 
+def msvdqa(root: Path) -> None:
+    folder = root / "MSVD_Zero_Shot_QA"
+    write_json(
+        folder / "test_q.json", [{"video_name": "a", "question": "who?", "question_id": part} for part in (1, 2)]
+    )
+    write_json(folder / "test_a.json", [{"answer": "woman"}, {"answer": "man"}])
+
+
+@pytest.mark.parametrize("task", ["llavabench", "msvdqa"])
+def test_answers_to_other_judged_benchmarks_are_judged_without_their_media(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    root, answers = tmp_path / "data", tmp_path / "answers.json"
+    if task == "msvdqa":
+        msvdqa(root)
+    else:
+        build([task], root, 0)
+    names = [one.id for one in TASKS.load(task)().samples(DataSource("folder", root, media=False))]
+    write_json(answers, dict.fromkeys(names, "a woman"))
+    entry = score(capsys, task, root, answers, "--judge", "rules", "--no-cache")
+    assert (entry["n"], entry["n_scored"]) == (len(names), len(names))
+    assert 0 < entry["headline"]["value"] < 100
+
+
 def test_a_runs_own_judgements_serve_its_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     build(["mmvet"], tmp_path / "data", 0)
     sources = {"mmvet": DataSource("folder", tmp_path / "data", synthetic=True)}
