@@ -101,7 +101,12 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
 
 def why_withheld(task: str, entry: Mapping[str, Json]) -> str:
     """Why a task's entry of metrics.json has no headline, and what it could be."""
+    from results.export.make import FORMS
+    from tasks.annotators import NO_LABEL
+
     reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
     ends = "" if None in (entry["bounds"] or [None]) else " It could be {:.1f} to {:.1f}.".format(*entry["bounds"])
     advice = " Grade them: run-eval judge RUN --judge SPEC" if "awaits_judge" in entry["headline"] else ""
+    if NO_LABEL.reason in entry["missing"] and task in FORMS:
+        advice += f" The benchmark's server scores them: run-eval export RUN --task {task}"
     return f"{task}: headline withheld, {entry['headline']['withheld']}: {reasons}.{ends}{advice}"

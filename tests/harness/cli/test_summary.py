@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli.summary import document_of, print_runs
+from harness.cli.summary import document_of, print_runs, why_withheld
 from harness.records.folder import METRICS, RUN, RunFolder
 from harness.records.run import Run, load_run
 from results.averages import MME, PERCENTAGES, image_averages
@@ -101,3 +101,10 @@ def test_a_scale_of_five_points_has_two_decimals_and_a_prompt_that_differs_a_lin
     assert "2.91 to 2.98" in lines
     assert "61.0 %" in lines
     assert "mlvu: in other words.\n" in lines
+
+
+def test_answers_without_public_labels_point_to_the_upload_where_there_is_one() -> None:
+    entry = {"missing": {"no public label": 2}, "bounds": None, "headline": {"withheld": "x"}}
+    assert why_withheld("vqav2", entry).endswith("run-eval export RUN --task vqav2")
+    assert "export" not in why_withheld("gqa", entry)
+    assert "export" not in why_withheld("vqav2", {**entry, "missing": {"not answered": 2}})
