@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,11 +12,9 @@ from harness.records.folder import METRICS, RUN, RunFolder
 from harness.records.run import Run, load_run
 from harness.task import TaskCard
 from harness.types import Json
+from results.leaderboard.costs import costs_of
 from results.leaderboard.layout import Column
 from results.leaderboard.terms import Terms, terms_of
-
-COSTS = ("vision_tokens", "tflops_per_sample", "ms_per_sample", "mib_per_image")
-"""Costs of a cell, least is best; the last three come from `--profile`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class RunCells:
 
 def read_runs(paths: Sequence[Path]) -> list[RunCells]:
     """The runs in some folders: each is a run, or holds runs. Raises UserError where one is neither, or is damaged."""
-    return [_read(load_run(folder)) for path in paths for folder in _folders(path)]
+    return [one for path in paths for folder in _folders(path) for one in _read(load_run(folder))]
 
 
 def _folders(path: Path) -> list[Path]:
@@ -83,18 +81,25 @@ def _folders(path: Path) -> list[Path]:
     return inside
 
 
-def _read(run: Run) -> RunCells:
+def _read(run: Run) -> list[RunCells]:
+    """A run, and once more for each judge beside its own, with the tasks that it graded."""
     name = RUN
     try:
         info = run.info
         model, config = info.get("model", {}), info["config"]
         label, tasks = str(model.get("name", config["model"])), list(config["tasks"])
+        weights = str(model.get("digest", "")), str(model.get("dtype", ""))
         name = METRICS
         metrics = dict(run.metrics["tasks"]) if (run.folder / METRICS).is_file() else {}
-        identity = (label, str(model.get("digest", "")), str(model.get("dtype", "")))
-        return RunCells(run.folder, label, identity, tasks, info, metrics)
+        found = [RunCells(run.folder, label, (label, *weights), tasks, info, metrics)]
+        for path in sorted(run.folder.glob("metrics-*.json")):
+            name = path.name
+            graded = {task: one for task, one in RunFolder(run.folder).read(name)["tasks"].items() if "judge" in one}
+            judged = f"{label}, judged by {', '.join(dict.fromkeys(one['judge']['spec'] for one in graded.values()))}"
+            found.append(RunCells(run.folder, judged, (judged, *weights), list(graded), info, graded))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _foreign(run.folder, name, error) from error
+    return found
 
 
 def _foreign(folder: Path, name: str, error: Exception) -> UserError:
@@ -110,7 +115,6 @@ def _cell(column: Column, entry: Mapping[str, Json] | None, info: Mapping[str, J
         return Cell(column, sample_data, gap="not finished: run-eval resume goes on")
     card = _card(column.task)
     headline = entry["headline"]
-    costs = {name: value for name, value in _costs(column.task, info) if value is not None}
     cell = Cell(
         column,
         sample_data,
@@ -123,7 +127,7 @@ def _cell(column: Column, entry: Mapping[str, Json] | None, info: Mapping[str, J
         gap=_gap(headline),
         terms=terms_of(entry, info["config"], info["tasks"][column.task], card),
         prompt=entry["prompt"],
-        costs=costs,
+        costs=costs_of(column.task, info),
         device=_device(info),
         paper=_number(entry["paper"]["value"]),
         verdict=entry["paper"]["verdict"],
@@ -162,18 +166,6 @@ def _gap(headline: Mapping[str, Json]) -> str:
     if "withheld" in headline:
         return f"withheld: {headline['withheld']}"
     return "" if headline["value"] is not None else "no number"
-
-
-def _costs(task: str, info: Mapping[str, Json]) -> Iterator[tuple[str, float | None]]:
-    """What a run recorded. Without `--profile`, ms a sample is the run's own pace where nothing came from the cache."""
-    own = info["tasks"][task]
-    yield "vision_tokens", _number(own.get("vision_tokens"))
-    cost, speed = own.get("cost") or {}, info.get("speeds", {}).get(task, {})
-    for name in COSTS[1:]:
-        if cost:
-            yield name, _number(cost.get(name))
-        elif name == "ms_per_sample" and speed.get("answered") and not speed.get("cached"):
-            yield name, 1000 * speed["seconds"] / speed["answered"]
 
 
 def _card(task: str) -> TaskCard | None:

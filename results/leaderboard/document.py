@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from harness.types import Json
 from results.leaderboard.board import Board, Row, Table
-from results.leaderboard.cells import COSTS
+from results.leaderboard.costs import COSTS
 from results.leaderboard.layout import Column
 from results.leaderboard.rank import Placed
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from results.leaderboard.board import Board, Table
-from results.leaderboard.cells import COSTS, Cell
+from results.leaderboard.cells import Cell
+from results.leaderboard.costs import COSTS, COUNTED
 from results.leaderboard.layout import Column
 from results.leaderboard.paper import Against
 from results.leaderboard.rank import Placed
@@ -99,8 +100,11 @@ def pareto_note(board: Board) -> str:
 def general_notes(board: Board) -> list[str]:
     """What holds for all tables."""
     notes = ["Small: 95 % interval; all questions about an image or a video are drawn together."]
-    if any("ms_per_sample" in placed.cell.costs for table in board.tables for _, _, placed in table.placed()):
-        notes.append(f"ms a sample: each run's own pace, or its profile; on {' and '.join(_devices(board))}.")
+    known = {name for table in board.tables for name in shown_costs(table)}
+    if known & {"tflops_per_sample", "mib_per_image"}:
+        notes.append(COUNTED)
+    if "ms_per_sample" in known:
+        notes.append(f"ms a sample: each run's own pace, decoding included; on {' and '.join(_devices(board))}.")
     if any(table.printed for table in board.tables):
         notes.append("Rows marked (paper): as the paper prints them; never ranked with ours.")
     return notes

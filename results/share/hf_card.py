@@ -21,7 +21,7 @@ def files(run: Run) -> dict[str, str]:
     """`README.md`. Numbers on sample data stay out of the metadata. Raises UserError where nothing else is left."""
     import yaml
 
-    (cells,) = read_runs([run.folder])
+    cells = read_runs([run.folder])[0]
     found = [cells.cell(Column(task, task)) for task in cells.tasks]
     found = [cell for cell in found if cell.value is not None and not cell.sample_data]
     cells = replace(cells, tasks=[cell.column.task for cell in found])

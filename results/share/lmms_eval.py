@@ -42,7 +42,7 @@ def _results(run: Run, config: RunConfig) -> dict[str, Json]:
     return {
         "results": {name: _numbers(name, entry) for name, entry in tasks.items()},
         "group_subtasks": {},
-        "configs": {name: {"task": name, "metadata": {**info["tasks"][name]["data"]}} for name in tasks},
+        "configs": {name: {"task": name, "metadata": _made_with(entry)} for name, entry in tasks.items()},
         "versions": dict.fromkeys(tasks, info["environment"]["harness"]),
         "n-shot": dict.fromkeys(tasks, 0),
         "higher_is_better": {name: {entry["headline"]["name"]: True} for name, entry in tasks.items()},
@@ -73,6 +73,12 @@ def _numbers(name: str, entry: Mapping[str, Json]) -> dict[str, Json]:
     for variant, number in entry["variants"].items():
         numbers[f"{variant},{FILTER}"] = None if number is None else number / scale
     return numbers
+
+
+def _made_with(entry: Mapping[str, Json]) -> dict[str, Json]:
+    """What a number must not be parted from."""
+    names = ("data", "prompt", "prompt_note", "judge", "quirks", "missing", "paper")
+    return {name: entry[name] for name in names if entry.get(name)}
 
 
 def _samples(run: Run, one: TaskPlan) -> Iterator[dict[str, Json]]:

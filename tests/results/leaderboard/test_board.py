@@ -101,6 +101,21 @@ def test_numbers_of_different_judges_are_not_ranked_together(tmp_path: Path) -> 
     assert table.notes == {"mmvet": "graded by openai:x"}
 
 
+def test_a_second_judge_of_a_run_has_a_row_of_its_own(tmp_path: Path) -> None:
+    from harness.records.folder import RunFolder
+
+    run = finished_run(tmp_path / "a", "a", {"mmvet": entry_of("mmvet", 30.0), "gqa": entry_of("gqa", 50.0)})
+    judge = {"spec": "rules", "model": "rules", "endpoint": None}
+    second = {"mmvet": entry_of("mmvet", 10.0, judge=judge), "gqa": entry_of("gqa", 50.0)}
+    RunFolder(run).write("metrics-rules.json", {"tasks": second})
+    rows = {row.label: row.cells for row in the_table(board_of(run)).rows}
+    assert {label: sorted(cells) for label, cells in rows.items()} == {
+        "a": ["gqa", "mmvet"],
+        "a, judged by rules": ["mmvet"],
+    }
+    assert rows["a, judged by rules"]["mmvet"].reasons == ("graded by rules",)
+
+
 def test_sample_data_has_tables_of_its_own_and_none_of_the_papers_rows(tmp_path: Path) -> None:
     real = finished_run(tmp_path / "a", "a", {"gqa": entry_of("gqa", 50.0)})
     samples = [finished_run(tmp_path / x, x, {"gqa": entry_of("gqa", 90.0, True)}) for x in "bc"]

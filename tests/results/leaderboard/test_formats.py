@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from results.leaderboard.board import Board, make_board
-from results.leaderboard.cells import COSTS, read_runs
+from results.leaderboard.cells import read_runs
+from results.leaderboard.costs import COSTS
 from results.leaderboard.document import FIELDS
 from results.leaderboard.formats import FORMATS, SUFFIXES, render
 from tests.support.boards import entry_of, finished_run
