@@ -101,7 +101,7 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
 
 def why_withheld(task: str, entry: Mapping[str, Json]) -> str:
     """Why a task's entry of metrics.json has no headline, and what it could be."""
-    from results.export.make import FORMS
+    from results.export import FORMS
     from tasks.annotators import NO_LABEL
 
     reasons = ", ".join(f"{reason} ({n})" for reason, n in entry["missing"].items())
