@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from harness.profiler.shapes import Shape
 
 
+EVERY = ("resolution",)
+"""What can be changed in a model without compressor too."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
@@ -24,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="shapes; NAME:KEY=VALUE[:KEY=VALUE] is one with changes,\ne.g. llava-mini-7b:vision_tokens=16",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a change to every model; may be given again"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a change to every model that\nhas what it names; may be given again",
     )
     parser.add_argument(
         "--text-tokens",
@@ -100,7 +108,11 @@ def _shapes(models: Sequence[str], changes: Sequence[str]) -> dict[str, Shape]:
     found: dict[str, Shape] = {}
     for label in models:
         preset, *own = label.split(":")
-        found[label] = shape_of(preset, {**everywhere, **dict(_change(text) for text in own)})
+        alone = shape_of(preset, dict(_change(text) for text in own))
+        fitting = {key: value for key, value in everywhere.items() if key in EVERY or alone.compression != "none"}
+        found[label] = shape_of(preset, {**fitting, **alone.overrides})
+    if everywhere and not any(shape.overrides for shape in found.values()):
+        shape_of(models[0].partition(":")[0], everywhere)  # says why none of the models can be changed so
     return found
 
 

@@ -14,6 +14,7 @@ import torch
 
 from harness.errors import UnknownName, UserError
 from harness.profiler.costs import LatencySettings, conditions, latency_costs, memory_costs
+from harness.profiler.counted import checked
 from harness.profiler.flops import STAGES, Flops, flops
 from harness.profiler.fresh import fresh_model
 from harness.profiler.memory import GIB, tensor_bytes
@@ -95,7 +96,10 @@ def device_of(name: str | None) -> tuple[torch.device, list[str]]:
 
 
 def flops_document(shapes: Mapping[str, Shape], settings: ProfileSettings) -> dict[str, Json]:
-    """FLOPs of one forward by convention, model and stage, the sweep over T, and reductions in percent."""
+    """FLOPs of one forward by convention, model and stage, the sweep over T, and reductions in percent.
+
+    Compared with every installed counter at the first T; raises Disagreement if one of them is off by a FLOP.
+    """
     head = settings.text_tokens[0]
     made = {
         convention: {name: _counted(flops(shape, head, convention)) for name, shape in shapes.items()}
@@ -111,7 +115,17 @@ def flops_document(shapes: Mapping[str, Shape], settings: ProfileSettings) -> di
         for name, values in at.items():
             percents = [reduction(value, full) for value, full in zip(values, at[baseline], strict=True)]
             sweep[convention][name] = {"total": values, "reduction_percent": percents}
-    return {"baseline": baseline, "text_tokens": list(settings.text_tokens), **made, "sweep": sweep}
+    checks = {name: checked(shape, head) for name, shape in shapes.items()}
+    notes = list(dict.fromkeys(text for one in checks.values() for text in one.notes))
+    equal = sorted({counter for one in checks.values() for counter in one.stages})
+    return {
+        "equal_to": equal,
+        "notes": notes,
+        "baseline": baseline,
+        "text_tokens": list(settings.text_tokens),
+        **made,
+        "sweep": sweep,
+    }
 
 
 def reduction(ours: float, baseline: float) -> float:

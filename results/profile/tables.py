@@ -68,7 +68,13 @@ def remarks(document: Mapping[str, Json]) -> list[str]:
     """What a reader must know about all numbers, and what was left out, with the reason."""
     latency = document.get("latency", {"skipped": {}, "notes": []})
     lines = [f"Random weights; T = {document['text_tokens']} text tokens, the placeholder left out; batch 1."]
+    for name, one in document["models"].items():
+        if one["overrides"]:
+            lines.append(f"{name}: {', '.join(f'{key}={value}' for key, value in one['overrides'].items())}.")
     lines += document["notes"]
+    if "flops" in document:
+        lines += [f"FLOPs are equal to what {' and '.join(document['flops']['equal_to'])} count, to the last one."]
+        lines += [f"{text}." for text in document["flops"]["notes"]]
     lines += latency["notes"]
     lines += [f"{name}: latency skipped: {why}." for name, why in latency["skipped"].items()]
     for name, one in document.get("memory", {}).items():
