@@ -77,6 +77,7 @@ def _task(a: Side, b: Side, seed: int) -> dict[str, Json]:
             "b": sum(one for _, one in missing),
             "either": sum(one or other for one, other in missing),
         },
+        "withheld": {"a": a.entry["headline"].get("withheld"), "b": b.entry["headline"].get("withheld")},
         "unpaired": {"a": len(a.scored) - len(names), "b": len(b.scored) - len(names)},
         "flipped": {change: [one for one in flips if one["change"] == change] for change in _CHANGES},
     }

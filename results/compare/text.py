@@ -21,7 +21,7 @@ def lines_of(document: Mapping[str, Json], shown: int = SHOWN) -> Iterator[str]:
         one = document[letter]
         yield f"{letter.upper()}: {harmless(one['model'])}, {harmless(one['run'])}"
     yield ""
-    rows = [_HEADS, *(_row(one) for one in document["tasks"].values())]
+    rows = [_HEADS, *(_row(name, one) for name, one in document["tasks"].items())]
     widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADS))]
     for number, row in enumerate(rows):
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -35,11 +35,11 @@ def lines_of(document: Mapping[str, Json], shown: int = SHOWN) -> Iterator[str]:
         yield from _flipped(name, one, shown)
 
 
-def _row(one: Mapping[str, Json]) -> tuple[str, ...]:
+def _row(name: str, one: Mapping[str, Json]) -> tuple[str, ...]:
     interval = "-" if one["ci95"] is None else " to ".join(_signed(end) for end in one["ci95"])
     p, significant = one["p_holm"], one["p_holm"] is not None and one["p_holm"] < _ALPHA
     return (
-        one["title"][:_TITLE],
+        one["title"] if len(one["title"]) <= _TITLE else name,
         _number(one["a"]),
         _number(one["b"]),
         _signed(one["difference"]),
@@ -64,6 +64,9 @@ def _notes(document: Mapping[str, Json]) -> Iterator[str]:
         yield f"fewer than 30 images or videos, so an interval that is too narrow: {', '.join(few)}"
     for one in tasks.values():
         missing, unpaired = one["missing"], one["unpaired"]
+        for letter in "ab":
+            if why := one["withheld"][letter]:
+                yield f"{one['title']}: {letter.upper()} has no headline of its own: {why}"
         if missing["either"]:
             yield (
                 f"{one['title']}: {missing['either']:,} samples left out, missing in A {missing['a']:,}, in B "
