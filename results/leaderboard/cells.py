@@ -68,8 +68,14 @@ class RunCells:
 
 
 def read_runs(paths: Sequence[Path]) -> list[RunCells]:
-    """The runs in some folders: each is a run, or holds runs. Raises UserError where one is neither, or is damaged."""
-    return [one for path in paths for folder in _folders(path) for one in _read(load_run(folder))]
+    """The runs in some folders: each is a run, or holds runs. Raises UserError where one is neither, or is damaged.
+
+    A folder that is named twice counts once.
+    """
+    folders: dict[Path, Path] = {}
+    for folder in (folder for path in paths for folder in _folders(path)):
+        folders.setdefault(folder.resolve(), folder)
+    return [one for folder in folders.values() for one in _read(load_run(folder))]
 
 
 def _folders(path: Path) -> list[Path]:
@@ -90,7 +96,8 @@ def _read(run: Run) -> list[RunCells]:
         label, tasks = str(model.get("name", config["model"])), list(config["tasks"])
         weights = str(model.get("digest", "")), str(model.get("dtype", ""))
         name = METRICS
-        metrics = dict(run.metrics["tasks"]) if (run.folder / METRICS).is_file() else {}
+        ended = info.get("status") != "running" and (run.folder / METRICS).is_file()
+        metrics = dict(run.metrics["tasks"]) if ended else {}
         found = [RunCells(run.folder, label, (label, *weights), tasks, info, metrics)]
         for path in sorted(run.folder.glob("metrics-*.json")):
             name = path.name

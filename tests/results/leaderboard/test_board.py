@@ -162,6 +162,32 @@ def test_a_run_in_progress_is_a_dash_with_a_footnote(tmp_path: Path) -> None:
     assert list(board.footnotes.values()) == ["not finished: run-eval resume goes on"]
 
 
+def test_a_run_that_is_being_resumed_shows_no_older_numbers(tmp_path: Path) -> None:
+    from harness.records.folder import RUN, RunFolder
+
+    run = finished_run(tmp_path / "a", "a", {"gqa": entry_of("gqa", 50.0)})
+    RunFolder(run).write(RUN, {**RunFolder(run).read(RUN), "status": "running"})
+    assert placed(the_table(board_of(run)), "gqa")["a"].cell.value is None
+
+
+def test_a_run_that_is_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ba":
+        finished_run(tmp_path / name, name, {"gqa": entry_of("gqa", 50.0)})
+    monkeypatch.chdir(tmp_path)
+    board = board_of(Path("b"), tmp_path, tmp_path / "b")
+    assert [row.label for row in the_table(board).rows] == ["b", "a"]
+
+
+def test_a_benchmark_that_is_not_installed_here_is_shown_all_the_same(
+    tmp_path: Path,
+) -> None:
+    entry = entry_of("pope", 80.0)
+    runs = [finished_run(tmp_path / name, name, {"elsewhere": entry}) for name in "ab"]
+    table = the_table(board_of(*runs))
+    assert (table.title, [column.title for column in table.columns]) == ("Other benchmarks", ["elsewhere"])
+    assert [one.rank for one in placed(table, "elsewhere").values()] == [1, 1]
+
+
 def test_a_withheld_headline_says_why_and_hides_its_parts(tmp_path: Path) -> None:
     entry = entry_of("mlvu", None, breakdown={"tasks": {"ego": {"value": 40.0, "n": 3}}}, n_scored=2000)
     entry["headline"]["withheld"] = "8.0% of the samples are missing, more than --max-missing 1.0%"
