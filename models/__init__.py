@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.model import Model
 
 HERE = Path(str(files(__name__)))
+SHAPES = HERE / "shapes.yaml"
 GROUP = "harness.models"
 
 
@@ -39,6 +40,8 @@ class Preset:
     shipped: bool = False
     default_data: str = "hub"
     paper: str = ""
+    variant_of: str = ""
+    expects: Mapping[str, int | str] = field(default_factory=dict)
 
     def weights_location(self) -> str | None:
         """What the checkpoint loader takes: a hub id or an absolute path."""
@@ -46,8 +49,9 @@ class Preset:
 
 
 def presets() -> Mapping[str, Preset]:
-    """All presets: `presets.yaml`, then those of installed packages (entry points that name a Preset)."""
-    found = dict(_built_in())
+    """All presets: `presets.yaml`, the variants in `shapes.yaml`, then those of installed packages (entry points that
+    name a Preset)."""
+    found = {**_built_in(), **_variants()}
     for entry in entry_points(group=GROUP):
         if entry.name not in found:
             found[entry.name] = entry.load()
@@ -92,10 +96,29 @@ def _built_in() -> Mapping[str, Preset]:
     return {name: _preset(name, values) for name, values in content.items()}
 
 
+@lru_cache
+def _variants() -> Mapping[str, Preset]:
+    """Ablations of the paper and second names. No weights of ablations were published: they need --checkpoint."""
+    import yaml
+
+    base, found = _built_in(), {}
+    for name, entry in yaml.safe_load(SHAPES.read_text(encoding="utf-8"))["variants"].items():
+        of, changes = entry["of"], entry.get("set", {})
+        if of not in base:
+            continue
+        preset = replace(base[of], name=name, variant_of=of, expects=changes)
+        if changes:
+            changed = ", ".join(f"{key} {value}" for key, value in changes.items())
+            rows = f" ({'; '.join(entry['rows'])})" if "rows" in entry else ""
+            preset = replace(preset, weights=None, paper="", description=f"{of} with {changed}{rows}")
+        found[name] = preset
+    return found
+
+
 def _preset(name: str, values: Mapping[str, Any]) -> Preset:
     if not isinstance(values, Mapping):
         raise UserError(f"preset {name} in presets.yaml is no mapping of keys to values.")
-    known = {field.name for field in fields(Preset)} - {"name"}
+    known = {one.name for one in fields(Preset)} - {"name"}
     for key in values:
         if key not in known:
             raise UnknownName(f"key of preset {name}", key, known)

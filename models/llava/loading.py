@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from models.llava.adapter import LlavaAdapter
     from models.llava.config import LlavaConfig
 
+PICTURE = 336
+"""Pixels along one side of the published towers' pictures."""
 TOWER_DTYPE = "float32"
 """The released loader gives the tower no dtype, so CLIP runs in float32 beside a half-precision language model."""
 
@@ -42,6 +44,7 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     precision: torch.dtype = getattr(torch, dtype or ("float32" if place.type == "cpu" else "float16"))
     folder = locate(weights)
     config = read_config(folder)
+    _require_variant(preset, config, folder)
     tower = locate_tower(config, folder)
     tokenizer, template = _tokenizer(folder, config), conversation(preset.conversation)
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE))
@@ -76,7 +79,25 @@ def check(preset: Preset, checkpoint: str | None) -> None:
     from models.llava.config import read_config
     from models.llava.files import locate
 
-    read_config(locate(_weights(preset, checkpoint), config_only=True))
+    folder = locate(_weights(preset, checkpoint), config_only=True)
+    _require_variant(preset, read_config(folder), folder)
+
+
+def _require_variant(preset: Preset, config: LlavaConfig, folder: Path) -> None:
+    """That a checkpoint has what the preset of an ablation says. Raises CheckpointError."""
+    has = {
+        "prefusion_layers": config.prefusion_layers,
+        "vision_tokens": config.vision_tokens,
+        "resolution": PICTURE * config.resolution_ratio,
+        "compression": "none" if config.compressor_size is None else "query",
+    }
+    wrong = [f"{key} {has[key]} instead of {value}" for key, value in preset.expects.items() if has[key] != value]
+    if wrong:
+        raise CheckpointError(
+            f"{folder}: this is no checkpoint of {preset.name}: {', '.join(wrong)}. `--model {preset.variant_of}` "
+            "takes any of its variants; their cost can be counted without weights: run-eval profile --model "
+            f"{preset.name}."
+        )
 
 
 def _weights(preset: Preset, checkpoint: str | None) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import models
-from harness.errors import UnknownName, UserError
+from harness.errors import CheckpointError, UnknownName, UserError
 from harness.registry import Registry
 from models import Preset, load_model, presets
 from models.llava.adapter import LlavaAdapter
+from models.llava.config import read_config
 from models.llava.prompts import CONVERSATIONS
 from tests.support.golden import PROJECT
 from tests.support.llava_tiny import write_checkpoint
@@ -89,3 +90,19 @@ def test_installed_package_adds_a_preset_but_cannot_replace_one(monkeypatch: pyt
     monkeypatch.setattr(models, "entry_points", lambda group: [Entry("theirs"), Entry("llava-mini")])
     assert presets()["theirs"].description == "from a package"
     assert presets()["llava-mini"].adapter != "theirs:load"
+
+
+def test_an_ablation_takes_a_checkpoint_that_fits_and_no_other(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path)
+    layers = read_config(folder).prefusion_layers
+    name = f"llava-mini-7b-prefusion-{layers}"
+    assert load_model(name, checkpoint=str(folder), device="cpu", dtype="float32").card.name == name
+    with pytest.raises(CheckpointError, match=rf"prefusion_layers {layers} instead of 3\..*--model llava-mini-7b"):
+        load_model("llava-mini-7b-prefusion-3", checkpoint=str(folder))
+
+
+def test_ablations_have_no_weights_and_second_names_have_those_of_the_first() -> None:
+    for name, preset in presets().items():
+        if preset.variant_of:
+            expected = None if preset.expects else presets()[preset.variant_of].weights
+            assert preset.weights == expected, name
