@@ -1,4 +1,5 @@
-"""Set two runs against each other, sample by sample: the difference B - A, how sure it is, and what flipped."""
+"""Set two runs against each other, sample by sample: the difference B - A, how sure it is, and what flipped; or two
+judges of one run's answers."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ from harness.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="two run folders, A and B")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="two run folders, A and B; one with --judges")
+    parser.add_argument(
+        "--judges", nargs=2, metavar="SPEC", help="two judges that have graded the run: agreement, kappa, shift"
+    )
     parser.add_argument(
         "--force", action="store_true", help="go on where more than the model differs, and say what is ignored"
     )
@@ -28,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    if args.judges:
+        return _judges(args)
     from results.compare.make import compare
     from results.compare.text import lines_of
 
@@ -42,4 +48,17 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         print_json(document)
     else:
         print("\n".join(lines_of(document, args.flipped)))
+    return DONE
+
+
+def _judges(args: argparse.Namespace) -> int:
+    from results.compare.judges import compare_judges, lines_of_judges
+
+    if len(args.runs) != 1:
+        raise UserError(f"--judges compares two judges of one run, not of {len(args.runs)}.")
+    document = compare_judges(args.runs[0], *args.judges, **given(args, ("seed",)))
+    if "json" in args:
+        print_json(document)
+    else:
+        print("\n".join(lines_of_judges(document)))
     return DONE
