@@ -26,9 +26,6 @@ CAPTIONED = 0.25
 """Share of the pictures that are also described."""
 SHUFFLES = 2
 """How often a question about a clip is asked with its options in a new order."""
-WORD_FIRST = {"order", "count", "anomaly_reco", "ego", "lookup"}
-"""Kinds whose letter follows from a word that must be found first. The others are learnt quicker by the letter alone:
-an option that is to be seen is right."""
 UNANSWERABLE = "When the provided information is insufficient, respond with 'Unanswerable'."
 """VizWiz's instruction (specs/image_benchmarks.md section 4)."""
 
@@ -78,14 +75,12 @@ def clip_questions(scene: VideoScene, rng: random.Random) -> Iterator[Asked]:
 
 
 def with_options(question: SceneQuestion) -> Asked:
-    """MLVU's and MVBench's wording in LLaVA-Mini. The answer is "(B)", or "red (B)" for `WORD_FIRST` kinds."""
+    """MLVU's and MVBench's wording in LLaVA-Mini. The answer is "red (B)": the letter follows from the word, which must
+    be found first; every parser takes it."""
     letters = dict(zip(question.choices, "ABCDE", strict=False))
     shown = "".join(f"\n({letter}) {text}" for text, letter in letters.items())
     prompt = f"Question: {question.text}\nOptions:{shown}\nAnswer with one letter."
-    answer = f"({letters[question.answer]})"
-    if question.kind in WORD_FIRST:
-        answer = f"{question.answer} {answer}"
-    return Asked(question.kind, "options", prompt, answer)
+    return Asked(question.kind, "options", prompt, f"{question.answer} ({letters[question.answer]})")
 
 
 def _lookup(choices: Sequence[str], rng: random.Random) -> Asked:

@@ -12,29 +12,28 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from models.llava.training.data import Encode, Pack, batches, packs_of
-from tasks.samples.wordings import WORD_FIRST
 
 QUESTIONS_A_PACK = 14
 PICTURES_A_BATCH, CLIPS_A_BATCH = 16, 8
 Row: TypeAlias = Mapping[str, Any]
 Keep: TypeAlias = Callable[[Row], bool]
 CLIPS = {
-    "plotQA": 80,
-    "needle": 120,
-    "ego": 120,
-    "count": 100,
-    "order": 250,
-    "anomaly_reco": 120,
-    "topic_reasoning": 70,
-}
-"""Batches of each kind of clip, as `harness.data.scenes` names them: more for what is harder."""
-CLIPS_AT_LAST = {
     "plotQA": 50,
-    "needle": 130,
-    "ego": 80,
-    "count": 80,
-    "order": 120,
-    "anomaly_reco": 100,
+    "needle": 90,
+    "ego": 90,
+    "count": 90,
+    "order": 130,
+    "anomaly_reco": 110,
+    "topic_reasoning": 50,
+}
+"""Batches of each kind of clip in part "all", as `harness.data.scenes` names them: more for what is harder."""
+OPTIONS_AT_LAST = {
+    "plotQA": 80,
+    "needle": 150,
+    "ego": 40,
+    "count": 60,
+    "order": 40,
+    "anomaly_reco": 80,
     "topic_reasoning": 50,
 }
 
@@ -90,56 +89,60 @@ def _clips(forms: frozenset[str], *kinds: str) -> Keep:
     return keep
 
 
-_OPEN = frozenset({"open"})
+_OPEN, _LETTERS, _LOOKUP = frozenset({"open"}), frozenset({"letters"}), frozenset({"lookup"})
 _OTHER = frozenset({"letters", "yes-no", "ocr", "vizwiz", "bare"})
 _CLIP_FORMS = frozenset({"open", "options"})
-_LOOKUP, _LETTERS = frozenset({"lookup"}), frozenset({"letters"})
-_CHOICES = frozenset({"options", "lookup"})
 
 STAGE_2: tuple[Part, ...] = (
     Part(
         "pictures",
         rate=1.2e-3,
         portions=(
-            Portion(_pictures(True, _OPEN, "colour", "shape"), 200, 3),
-            Portion(_pictures(True, _OPEN), 400, 4),
-            Portion(_pictures(False, _OPEN), 1_700, 5),
+            Portion(_pictures(True, _OPEN, "colour", "shape"), 250, 3),
+            Portion(_pictures(True, _OPEN), 550, 4),
+            Portion(_pictures(False, _OPEN), 2_200, 5),
         ),
         schedule=1.5,
     ),
     Part(
         "letters",
+        rate=7e-4,
+        portions=(
+            Portion(_pictures(True, _LETTERS), 150, 11),
+            Portion(_pictures(False, _LETTERS), 150, 12),
+            Portion(_pictures(False, _OPEN), 100, 13),
+        ),
+        schedule=4.0,
+        mixed=True,
+    ),
+    Part(
+        "clips",
+        rate=7e-4,
+        portions=(
+            Portion(_clips(_CLIP_FORMS), 700, 14, CLIPS_A_BATCH),
+            Portion(_pictures(False, _OPEN), 200, 15),
+            Portion(_pictures(False, _LETTERS), 100, 16),
+        ),
+        schedule=1.3,
+        mixed=True,
+    ),
+    Part(
+        "lookups",
         rate=1.2e-3,
         portions=(
-            Portion(_pictures(True, _LOOKUP), 450, 11),
-            Portion(_pictures(False, _LETTERS), 150, 12),
-            Portion(_pictures(False, _OPEN), 150, 13),
+            Portion(_pictures(True, _LOOKUP), 400, 21),
+            Portion(_pictures(False, _LETTERS), 50, 22),
+            Portion(_pictures(False, _OPEN), 150, 23),
         ),
         schedule=1.5,
         mixed=True,
     ),
     Part(
-        "clips",
+        "order",
         rate=1e-3,
         portions=(
-            *(
-                Portion(_clips(_CLIP_FORMS, kind), count, 20 + number, CLIPS_A_BATCH)
-                for number, (kind, count) in enumerate(CLIPS.items())
-            ),
-            Portion(_pictures(False, _OPEN), 350, 14),
-            Portion(_pictures(False, _OTHER), 220, 15),
-        ),
-        schedule=1.2,
-        mixed=True,
-    ),
-    Part(
-        "options",
-        rate=1e-3,
-        portions=(
-            Portion(_pictures(True, _LOOKUP), 300, 31),
-            Portion(_clips(_CHOICES, *sorted(WORD_FIRST)), 250, 32, CLIPS_A_BATCH),
-            Portion(_pictures(False, _LETTERS), 50, 33),
-            Portion(_pictures(False, _OPEN), 150, 34),
+            Portion(_clips(_CLIP_FORMS, "order"), 200, 31, CLIPS_A_BATCH),
+            Portion(_pictures(True, _LOOKUP), 40, 32),
         ),
         schedule=1.5,
         mixed=True,
@@ -150,12 +153,27 @@ STAGE_2: tuple[Part, ...] = (
         portions=(
             *(
                 Portion(_clips(_CLIP_FORMS, kind), count, 40 + number, CLIPS_A_BATCH)
-                for number, (kind, count) in enumerate(CLIPS_AT_LAST.items())
+                for number, (kind, count) in enumerate(CLIPS.items())
             ),
-            Portion(_clips(_LOOKUP), 60, 38, CLIPS_A_BATCH),
-            Portion(_pictures(True, _LOOKUP), 130, 35),
-            Portion(_pictures(False, _OPEN), 850, 36),
-            Portion(_pictures(False, _OTHER), 220, 37),
+            Portion(_clips(_LOOKUP), 60, 51, CLIPS_A_BATCH),
+            Portion(_pictures(True, _LOOKUP), 130, 52),
+            Portion(_pictures(False, _OPEN), 450, 53),
+            Portion(_pictures(False, _OTHER), 400, 54),
+        ),
+        schedule=1.05,
+        mixed=True,
+    ),
+    Part(
+        "options",
+        rate=1e-3,
+        portions=(
+            *(
+                Portion(_clips(frozenset({"options"}), kind), count, 60 + number, CLIPS_A_BATCH)
+                for number, (kind, count) in enumerate(OPTIONS_AT_LAST.items())
+            ),
+            Portion(_clips(_LOOKUP), 40, 71, CLIPS_A_BATCH),
+            Portion(_pictures(False, _OPEN), 70, 72),
+            Portion(_pictures(False, _OTHER), 70, 73),
         ),
         schedule=1.05,
         mixed=True,
