@@ -47,7 +47,7 @@ small { display: block }
 summary { cursor: pointer }
 sup { line-height: 0 }
 :focus-visible { outline: 2px solid currentColor; outline-offset: 2px }
-@media (max-width: 40rem) { body { padding: .5rem } th:first-child, td:first-child { max-width: 9rem;
+@media (max-width: 40rem) { body { padding: .5rem } th:first-child, td:first-child { min-width: 6rem; max-width: 9rem;
   white-space: normal; overflow-wrap: anywhere } }
 """.strip()
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -149,7 +149,7 @@ def _plain(titles: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence
 
 def _grid(heads: Sequence[str], rows: Iterable[str], words: Sequence[int]) -> Iterator[str]:
     """`heads`: as HTML. `rows`: table rows as HTML. The wide part scrolls by itself, by keyboard too."""
-    yield '<div class="wide" tabindex="0"><table>'
+    yield '<div class="wide" role="region" aria-label="table" tabindex="0"><table>'
     cells = "".join(f'<th scope="col"{_class(index, words)}>{head}</th>' for index, head in enumerate(heads))
     yield f"<thead><tr>{cells}</tr></thead>"
     yield from ("<tbody>", *rows, "</tbody>", "</table></div>")
