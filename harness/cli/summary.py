@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from harness.engine.run import Run
 
 
+COSTS = {"tflops_per_sample": ">TFLOPs", "ms_per_sample": ">ms", "mib_per_image": ">MiB/image"}
+"""What `--profile` adds, by its key in run.json."""
+
+
 def document_of(runs: Mapping[str, Run]) -> Json:
     """What --json prints: one run's metrics.json, or {"runs": {model: ..}}.
 
@@ -31,11 +35,13 @@ def print_runs(runs: Mapping[str, Run]) -> None:
 
     columns = ["task", "model", ">score", ">95 % interval", ">samples", ">missing", ">vision tokens", ">samples/s"]
     beside_paper = any(_comparable(entry) for run in runs.values() for entry in run.metrics["tasks"].values())
+    profiled = any("cost" in info for run in runs.values() for info in run.info["tasks"].values())
+    columns += COSTS.values() if profiled else ()
     rows = table(*columns, *(["paper"] if beside_paper else []))
     for task in _tasks(runs):
         title = TASKS.load(task).card.title
         for index, (model, run) in enumerate(runs.items()):
-            cells = _cells(run, task)[: None if beside_paper else -1]
+            cells = _cells(run, task, profiled)[: None if beside_paper else -1]
             rows.add_row(title if index == 0 else "", model, *cells, end_section=index == len(runs) - 1)
     out = console()
     out.print(rows)
@@ -52,13 +58,13 @@ def _tasks(runs: Mapping[str, Run]) -> Sequence[str]:
     return list(dict.fromkeys(task for run in runs.values() for task in run.metrics["tasks"]))
 
 
-def _cells(run: Run, task: str) -> list[str]:
+def _cells(run: Run, task: str, profiled: bool) -> list[str]:
     entry, info = run.metrics["tasks"][task], run.info
     headline, speed = entry["headline"], info.get("speeds", {}).get(task, {})
     value, ci95 = headline["value"], headline["ci95"]
     digits = 2 if headline["unit"] == "points of 5" else 1  # as papers print them
     rate = speed.get("samples_per_second")
-    tokens = info["tasks"][task]["vision_tokens"]
+    tokens, cost = info["tasks"][task]["vision_tokens"], info["tasks"][task].get("cost", {})
     return [
         "withheld" if value is None else f"{value:.{digits}f}{' %' if headline['unit'] == '%' else ''}",
         "-" if ci95 is None else f"{ci95[0]:.{digits}f} to {ci95[1]:.{digits}f}",
@@ -66,8 +72,14 @@ def _cells(run: Run, task: str) -> list[str]:
         f"{entry['n'] - entry['n_scored']:,}",
         "-" if tokens is None else f"{tokens:,.0f}" if float(tokens).is_integer() else f"{tokens:,.1f}",
         "cached" if rate is None else f"{rate:.1f}",
+        *([_number(cost.get(key)) for key in COSTS] if profiled else []),
         f"{entry['paper']['value']}: {entry['paper']['verdict']}" if _comparable(entry) else "-",
     ]
+
+
+def _number(value: float | None) -> str:
+    """Four significant digits."""
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _averages(model: str, run: Run) -> str | None:
@@ -92,6 +104,8 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
         lines.append("Sample data: synthetic scenes made on this machine. Never compare with published numbers.")
     for judge in dict.fromkeys(entry["judge"]["spec"] for _, entry in entries if "judge" in entry):
         lines.append(f"Graded by {judge}: never compare with scores of another judge.")
+    infos = [(task, info) for run in runs.values() for task, info in run.info["tasks"].items()]
+    lines += [f"{task}: {note}." for task, info in infos for note in info.get("cost", {}).get("notes", ())]
     lines += [f"{task}: {entry['prompt_note']}." for task, entry in entries if "prompt_note" in entry]
     for task, entry in entries:
         if "withheld" in entry["headline"]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.engine.cache import ResponseCache
 from harness.engine.config import RunConfig
+from harness.engine.costs import cost_of
 from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
 from harness.engine.judging import Judging, ask, judging_of
@@ -87,7 +88,10 @@ def score_everything(
         scored = score_all(plan, outcomes, judged)
         folder.write_scores(plan.name, map(score_row, scored), other)
         metrics[plan.name] = metrics_of(plan, scored, config, card)
-        tasks[plan.name] |= _means([one.response for one in scored if one.response is not None])
+        responses = [one.response for one in scored if one.response is not None]
+        tasks[plan.name] |= _means(responses)
+        if config.profile:
+            tasks[plan.name]["cost"] = cost_of(config, responses, info.get("speeds", {}).get(plan.name, {}))
     folder.write(beside(METRICS, other), {"tasks": metrics})
     folder.write(RUN, {**info, "tasks": tasks, "status": "finished", "finished": now()})
 

@@ -108,3 +108,13 @@ def test_answers_without_public_labels_point_to_the_upload_where_there_is_one() 
     assert why_withheld("vqav2", entry).endswith("run-eval export RUN --task vqav2")
     assert "export" not in why_withheld("gqa", entry)
     assert "export" not in why_withheld("vqav2", {**entry, "missing": {"not answered": 2}})
+
+
+def test_costs_have_columns_only_in_a_profiled_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_of(tmp_path, {"gqa": 60.0})
+    assert "TFLOPs" not in printed(run, capsys)
+    cost = {"tflops_per_sample": 1.96123, "ms_per_sample": None, "mib_per_image": 0.622, "notes": ["no time, since"]}
+    RunFolder(tmp_path).write(RUN, {"tasks": {"gqa": {"vision_tokens": 1, "cost": cost}}})
+    out = printed(load_run(tmp_path), capsys)
+    for shown in ("TFLOPs", "MiB/image", "1.961", "0.622", "gqa: no time, since."):
+        assert shown in out
