@@ -13,19 +13,17 @@ COSTS = ("vision_tokens", "tflops_per_sample", "ms_per_sample", "mib_per_image")
 """Costs of a cell; less is better."""
 COUNTED = (
     "TFLOPs and MiB an image: counted from the model's shape, as the paper counts them (one answer's prefill at the "
-    "run's mean text tokens and frames; key/value cache and float32 logits of an image), unless a run was profiled."
+    "run's mean text tokens and frames; 16-bit key/value cache and float32 logits of an image), unless a run was profiled."
 )
-_ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-_LOGIT_BYTES = 4
+_ITEM_BYTES, _LOGIT_BYTES = 2, 4
 _MIB = 2**20
 
 
 def costs_of(task: str, info: Mapping[str, Json]) -> dict[str, float]:
-    """By the names in COSTS, those that are known. `info`: run.json."""
+    """By the names in COSTS, those that are known. `info`: run.json; what `--profile` noted counts, null too."""
     own = info["tasks"][task]
     found = {"vision_tokens": own.get("vision_tokens"), **dict(_counted(own, info)), **dict(_pace(task, info))}
-    measured = {name: value for name, value in (own.get("cost") or {}).items() if name in COSTS and value is not None}
-    known = {**found, **measured}
+    known = {**found, **{name: value for name, value in (own.get("cost") or {}).items() if name in COSTS}}
     return {name: float(known[name]) for name in COSTS if known.get(name) is not None and math.isfinite(known[name])}
 
 
@@ -45,14 +43,13 @@ def _counted(own: Mapping[str, Json], info: Mapping[str, Json]) -> Iterator[tupl
     text_tokens, frames = own.get("text_tokens"), round(own.get("frames") or 0)
     if text_tokens is not None and frames:
         yield "tflops_per_sample", flops(shape, round(text_tokens), PAPER, frames).total / 1e12
-    if model.get("dtype") in _ITEM_BYTES:
-        yield "mib_per_image", image_bytes(shape, model["dtype"]) / _MIB
+    yield "mib_per_image", image_bytes(shape) / _MIB
 
 
-def image_bytes(shape: Shape, dtype: str) -> int:
-    """What stays in memory of one image after a forward, by the paper's convention: `harness/profiler/memory.py`."""
+def image_bytes(shape: Shape) -> int:
+    """What stays of one image after a forward in 16 bits, by the paper's convention: `harness/profiler/memory.py`."""
     llama = shape.config.llama
     heads = llama.get("num_key_value_heads") or llama["num_attention_heads"]
     width = llama.get("head_dim") or llama["hidden_size"] // llama["num_attention_heads"]
-    cache = 2 * llama["num_hidden_layers"] * heads * width * _ITEM_BYTES[dtype]
+    cache = 2 * llama["num_hidden_layers"] * heads * width * _ITEM_BYTES
     return int(shape.vision_tokens * (cache + llama["vocab_size"] * _LOGIT_BYTES))
