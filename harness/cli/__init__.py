@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "evaluate models on tasks (the default command)",
     "resume": "finish a run that was interrupted",
     "judge": "have a run's answers graded by a judge",
+    "judge-drift": "judge frozen answers anew and set the replies beside those of before",
     "score": "score answers that were made elsewhere",
     "leaderboard": "put runs side by side, and beside the paper's tables",
     "profile": "what models cost, without their weights: FLOPs, memory, latency",
@@ -81,7 +82,7 @@ def dispatch(argv: Sequence[str]) -> int:
     name, rest = ("run", argv) if argv[0].startswith("-") else (argv[0], argv[1:])
     if name not in COMMANDS:
         raise UnknownName("command", name, COMMANDS)
-    command = importlib.import_module(f"harness.cli.{name}")
+    command = importlib.import_module(f"harness.cli.{name.replace('-', '_')}")
     parser = Parser(f"run-eval {name}", command.__doc__)
     command.add_arguments(parser)
     code: int = command.execute(parser.parse(rest), list(argv))
