@@ -13,7 +13,8 @@ COSTS = ("vision_tokens", "tflops_per_sample", "ms_per_sample", "mib_per_image")
 """Costs of a cell; less is better."""
 COUNTED = (
     "TFLOPs and MiB an image: counted from the model's shape, as the paper counts them (one answer's prefill at the "
-    "run's mean text tokens and frames; 16-bit key/value cache and float32 logits of an image), unless a run was profiled."
+    "run's mean text tokens and frames; 16-bit key/value cache and float32 logits of an image), unless a run was "
+    "profiled."
 )
 _ITEM_BYTES, _LOGIT_BYTES = 2, 4
 _MIB = 2**20
