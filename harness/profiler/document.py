@@ -28,6 +28,7 @@ CONVENTIONS = ("paper", "hardware")
 PARTS = ("flops", "memory", "latency")
 CPU_BYTES = 2 * GIB
 """Most bytes of weights that are timed on a CPU."""
+COUNTED_ONLY = "average pooling is counted, but there is no such model to run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,9 @@ def memory_document(shapes: Mapping[str, Shape], settings: ProfileSettings, devi
     where = device if device.type == "cuda" else torch.device("meta")
     models: dict[str, Json] = {}
     for name, shape in shapes.items():
+        if shape.compression == "average-pooling":
+            models[name] = {"skipped": COUNTED_ONLY}
+            continue
         try:
             work = _work(shape, settings.text_tokens[0], where, settings.dtype or "float16")
             with torch.inference_mode():
@@ -152,7 +156,7 @@ def latency_document(shapes: Mapping[str, Shape], settings: ProfileSettings, dev
     dtype = settings.dtype or ("float16" if device.type == "cuda" else "float32")
     skipped, works = {}, {}
     for name, shape in shapes.items():
-        if reason := _too_big(shape, device, dtype):
+        if reason := _no_time(shape, device, dtype):
             skipped[name] = reason
             continue
         try:
@@ -169,7 +173,9 @@ def latency_document(shapes: Mapping[str, Shape], settings: ProfileSettings, dev
     return {**made, "conditions": conditions(first), "skipped": skipped, "notes": notes}
 
 
-def _too_big(shape: Shape, device: torch.device, dtype: str) -> str | None:
+def _no_time(shape: Shape, device: torch.device, dtype: str) -> str | None:
+    if shape.compression == "average-pooling":
+        return COUNTED_ONLY
     if device.type == "cuda":
         return None
     weights = tensor_bytes(_work(shape, 1, torch.device("meta"), dtype).model.parameters())

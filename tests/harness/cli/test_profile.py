@@ -44,6 +44,14 @@ def test_7b_is_not_timed_on_a_cpu_and_says_why(capsys: pytest.CaptureFixture[str
     assert "too much to time on a CPU" in found["latency"]["skipped"]["llava-v1.5-7b"]  # type: ignore[index]
 
 
+def test_a_compression_that_no_model_has_is_only_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    model = "llava-mini-tiny:compression=average-pooling"
+    found = profiled(capsys, "--model", model, "--device", "cpu", "--text-tokens", "43")
+    assert found["flops"]["paper"][model]["total"] > 0  # type: ignore[index]
+    for part in (found["memory"][model], {"skipped": found["latency"]["skipped"][model]}):  # type: ignore[index]
+        assert "no such model" in part["skipped"]
+
+
 def test_without_a_gpu_the_same_command_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

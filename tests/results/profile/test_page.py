@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from html import escape
 from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from results.paper.tables import load_table
 from results.profile.figures import CARDS_GIB
-from results.profile.page import embedded
+from results.profile.page import embedded, render
 from results.profile.write import write
 from tests.support.profiles import TINY, tiny_profile
 
@@ -41,6 +43,14 @@ def test_embedded_json_cannot_leave_its_element() -> None:
     text = embedded(hostile)
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == hostile
+
+
+def test_the_papers_rows_stand_beside_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.profile.page.PAPER_TABLES", {"table1": "Table 1", "table0": "not there"})
+    text = render(tiny_profile())
+    for row in load_table("table1"):
+        assert f">{escape(row.name)}</td>" in text
+    assert "not there" not in text
 
 
 @pytest.mark.slow

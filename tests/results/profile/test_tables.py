@@ -81,3 +81,13 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="cannot be written"):
         write(tiny_profile(), tmp_path / "file")
+
+
+def test_what_only_a_gpu_gives_has_its_place() -> None:
+    document = copy.deepcopy(tiny_profile())
+    document["memory"]["llava-mini-tiny"]["frames"] |= {"bisected": 1234}
+    energy = {"joules": 12.5, "answers": 400, "seconds": 30.0, "idle_w": 75.0}
+    document["latency"]["models"]["llava-mini-tiny"]["energy"] = energy
+    tables = {one.key: list(one.texts()) for one in questions(document)}
+    assert [row[-1] for row in tables["frames"]] == ["1,234", "-"]
+    assert tables["energy"] == [["llava-mini-tiny", "12.50", "400", "75.0"]]
