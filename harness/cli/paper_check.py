@@ -60,10 +60,10 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         for line in textwrap.wrap(reason, _WIDTH - 6):
             print(f"      {line}")
     print("\nTable 13 as lines over FLOPs: latency = constant + FLOPs / rate")
-    for line in latency_lines(tokens):
+    for gpu in latency_lines(tokens):
         print(
-            f"  {line.gpu:<10} {line.constant_ms:>6.1f} ms + FLOPs / {line.tflops_per_s:.1f} T/s, all rows within "
-            f"{line.worst_ms:.1f} ms; speed-up {line.speedup:.2f}"
+            f"  {gpu.gpu:<10} {gpu.constant_ms:>6.1f} ms + FLOPs / {gpu.tflops_per_s:.1f} T/s, all rows within "
+            f"{gpu.worst_ms:.1f} ms; speed-up {gpu.speedup:.2f}"
         )
     print(f"\n{len(found)} numbers with T = {tokens}: " + ", ".join(f"{counts[one]} {one}" for one in CLASSES))
     return DONE

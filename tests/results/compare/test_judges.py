@@ -19,7 +19,9 @@ from tests.support.judge_server import MODEL, judge_server
 
 def scored(*values: dict[str, float] | None) -> list[Scored]:
     return [
-        Scored(Sample(f"s{n}", "q", Image("m", b""), "red"), None, Missing("judge failed") if one is None else Score(one))
+        Scored(
+            Sample(f"s{n}", "q", Image("m", b""), "red"), None, Missing("judge failed") if one is None else Score(one)
+        )
         for n, one in enumerate(values)
     ]
 
