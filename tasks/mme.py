@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -161,7 +161,7 @@ class Mme(Task):
 
 def _from_folder(source: DataSource) -> Iterator[Sample]:
     """Order, text and image come from LLaVA's question file; answers from the release, by category, image, question."""
-    root = require(source, (QUESTIONS, RELEASE), Mme.card)
+    root = require(replace(source, media=True), (QUESTIONS, RELEASE), Mme.card)  # answers stand in the release
     number: Counter[str] = Counter()
     answers: dict[str, Mapping[str, str]] = {}
     for row in load_jsonl(root / QUESTIONS):

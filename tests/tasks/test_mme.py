@@ -225,3 +225,9 @@ def test_order_does_not_matter(pairs: list[tuple[str, str, str]], rng: random.Ra
     run = answered(pairs)
     shuffled = rng.sample(run, len(run))
     assert point(MME.headline, shuffled) == pytest.approx(point(MME.headline, run))
+
+
+def test_the_release_is_needed_to_score_answers_too(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "MME" / "llava_mme.jsonl", [])
+    with pytest.raises(NotAvailable, match="MME_Benchmark_release_version"):
+        MME.samples(DataSource("folder", tmp_path, media=False))
