@@ -17,6 +17,7 @@ from harness.data.scenes import (
     image_questions,
     video_questions,
 )
+from tasks.qa_preamble import OWN_PREAMBLE
 from tasks.samples.phrases import ANSWERS, most_options, options, with_article
 from tasks.wording import LETTER_ANSWER, SHORT_ANSWER, lettered
 
@@ -64,10 +65,11 @@ def picture_questions(scene: ImageScene, rng: random.Random, lookups: int = 0) -
 
 
 def clip_questions(scene: VideoScene, rng: random.Random) -> Iterator[Asked]:
-    """About one clip: open, and with options in several orders."""
+    """About one clip: open, bare, behind MSVD-QA's preamble, and with options in several orders."""
     for question in video_questions(scene):
         yield Asked(question.kind, "open", f"{question.text}\n{SHORT_ANSWER}", question.answer)
         yield _without_instruction(question)
+        yield Asked(question.kind, "sentence", f"{OWN_PREAMBLE}{question.text}", question.answer)
         for _ in range(SHUFFLES):
             choices = rng.sample(question.choices, len(question.choices))
             yield with_options(replace(question, choices=tuple(choices)))

@@ -178,4 +178,17 @@ STAGE_2: tuple[Part, ...] = (
         schedule=1.05,
         mixed=True,
     ),
+    Part(
+        "wordings",
+        rate=7e-4,
+        portions=(
+            Portion(_clips(frozenset({"sentence", "bare"})), 200, 81, CLIPS_A_BATCH),
+            Portion(_clips(frozenset({"options", "lookup"})), 150, 82, CLIPS_A_BATCH),
+            Portion(_pictures(False, _OPEN), 70, 83),
+            Portion(_pictures(False, _OTHER), 60, 84),
+        ),
+        schedule=1.05,
+        warmup=50,
+        mixed=True,
+    ),
 )

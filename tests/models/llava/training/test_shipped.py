@@ -1,11 +1,13 @@
 """The shipped llava-mini-tiny sees: it meets its bars on the sample sets, and not when the pictures are taken away."""
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from PIL import Image
 
@@ -13,6 +15,7 @@ from harness import evaluate
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from tasks.samples import build
+from tasks.samples.video import FPS
 
 pytestmark = pytest.mark.slow
 HARD = {"relation", "size"}
@@ -73,3 +76,28 @@ def test_gqa_falls_25_points_without_its_pictures(
 
 def test_mlvu_bar(mlvu: dict[str, Any]) -> None:
     assert mlvu["headline"]["value"] >= 50
+
+
+def test_order_falls_when_seconds_are_shuffled(data: Path, mlvu: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(data / "MLVU", tmp_path / "MLVU")
+    for number, clip in enumerate(sorted((tmp_path / "MLVU" / "video" / "5_order").glob("*.mp4"))):
+        _shuffle_seconds(clip, random.Random(number))
+    changed = _run("mlvu", tmp_path, tmp_path / "run")
+    before, after = (metrics["breakdown"]["tasks"]["order"]["value"] for metrics in (mlvu, changed))
+    assert before >= 60
+    assert before - after >= 20
+
+
+def _shuffle_seconds(clip: Path, rng: random.Random) -> None:
+    """The same frames, second by second in another order."""
+    with av.open(str(clip)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    seconds = [frames[start : start + FPS] for start in range(0, len(frames), FPS)]
+    rng.shuffle(seconds)
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for frame in (frame for second in seconds for frame in second):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
