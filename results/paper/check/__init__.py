@@ -86,7 +86,10 @@ def _cut(printed: Decimal, ours: Fraction) -> bool:
 
 
 def checks(text_tokens: int | None = None) -> Iterator[Check]:
-    """Every efficiency number of the paper, by its place there. `text_tokens`: T of all FLOPs, by default that with which they come out."""
+    """Every efficiency number of the paper, by its place there.
+
+    `text_tokens`: T of all FLOPs, by default that with which they come out.
+    """
     from harness.profiler.flops import TEXT_TOKENS
     from results.paper.check.computation import computation
     from results.paper.check.memory import memory
