@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import PROJECT, run_eval
-
-REAL = PROJECT.parent / "shared" / "real"
+from tests.support.cli import run_eval
+from tests.support.golden import REAL_MEDIA, needs_real_media
 
 
 def test_real_model_without_weights_says_what_to_download_and_what_works_now(tmp_path: Path) -> None:
@@ -45,10 +44,11 @@ def test_mistake_gets_one_message_and_exit_code_2(argv: tuple[str, ...], says: s
 
 @pytest.mark.slow
 @pytest.mark.published
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real media beside the project are not redistributed")
+@needs_real_media
 def test_real_photographs_and_videos_are_all_answered(tmp_path: Path) -> None:
     done = run_eval(
-        *("--model", "llava-mini-tiny", "--tasks", "gqa,mlvu", "--data", "folder", "--data-root", str(REAL), "--json"),
+        *("--model", "llava-mini-tiny", "--tasks", "gqa,mlvu", "--data", "folder"),
+        *("--data-root", str(REAL_MEDIA), "--json"),
         *("--output", str(tmp_path / "run")),
         home=tmp_path / "home",
         cwd=tmp_path,

@@ -105,7 +105,7 @@ def _config(args: argparse.Namespace, argv: Sequence[str]) -> RunConfig:
     """Where a run's answers are scored, its settings and data, unless others are named here."""
     from harness.cli.run import configs_of
     from harness.engine.config import RunConfig
-    from harness.engine.run import load_run
+    from harness.engine.run import alone, load_run
     from results.predictions import run_of
 
     said = given(args, ("data", "data-root", "hub", *_SETTINGS, *_JUDGING))
@@ -120,10 +120,10 @@ def _config(args: argparse.Namespace, argv: Sequence[str]) -> RunConfig:
         return replace(config, model=args.model or ELSEWHERE, sources=sources)
     theirs = RunConfig.from_json(load_run(run).info["config"])
     if not {"data", "data-root", "hub"}.intersection(said) and args.task in theirs.sources:
-        sources = {args.task: replace(theirs.sources[args.task], media=False)}
+        sources = dict(theirs.sources)
     own: dict[str, Any] = {name.replace("-", "_"): said[name] for name in _SETTINGS if name in said}
     own |= {name: getattr(config, name) for name in _JUDGED_BY}  # never the run's own: asking costs money
-    return replace(theirs, tasks=(args.task,), sources=sources, model=args.model or theirs.model, **own)
+    return alone(replace(theirs, sources=sources, model=args.model or theirs.model, **own), args.task)
 
 
 def _print(title: str, entry: Mapping[str, Json]) -> None:

@@ -53,6 +53,16 @@ def plan(config: RunConfig) -> list[TaskPlan]:
     return plan_tasks([TASKS.load(name)() for name in config.tasks], config)
 
 
+def alone(config: RunConfig, task: str) -> RunConfig:
+    """The configuration of one task of a run, to read its samples again: no media files, no other task's quirks."""
+    from tasks import TASKS
+
+    known = TASKS.load(task).card.quirks
+    source = replace(config.sources[task], media=False)
+    quirks = tuple(quirk for quirk in config.quirks if quirk in known)
+    return replace(config, tasks=(task,), sources={task: source}, quirks=quirks)
+
+
 def evaluate(config: RunConfig, progress: Progress | None = None, model: Model | None = None) -> Run:
     """Runs a configuration in a new folder. `model`: an adapter that is loaded already.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.engine.config import RunConfig
 from harness.engine.plan import TaskPlan
-from harness.engine.run import Run, plan
+from harness.engine.run import Run, alone, plan
 from harness.errors import UserError
 from harness.records.journal import outcome_of
 from harness.task import Task
@@ -72,19 +72,8 @@ def _rows(run: Run, task: str) -> dict[str, dict[str, Json]]:
 
 def _plan(run: Run, task: str, ids: tuple[str, ...]) -> TaskPlan:
     """The task as the run planned it, without its other tasks."""
-    from tasks import TASKS
-
-    config = RunConfig.from_json(run.info["config"])
-    known = TASKS.load(task).card.quirks
-    (one,) = plan(
-        replace(
-            config,
-            tasks=(task,),
-            sources={task: replace(config.sources[task], media=False)},
-            samples=None if config.samples is None else ids,
-            quirks=tuple(quirk for quirk in config.quirks if quirk in known),
-        )
-    )
+    config = alone(RunConfig.from_json(run.info["config"]), task)
+    (one,) = plan(replace(config, samples=None if config.samples is None else ids))
     return one
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.engine.config import RunConfig
-from harness.engine.run import Run, plan
+from harness.engine.run import Run, alone, plan
 from harness.errors import UnknownName, UserError
 from harness.records.journal import outcome_of
 from harness.types import Response
@@ -64,10 +64,10 @@ def answers_of(run: Run, task: str) -> Answers:
     texts = {name: one.text for name, one in outcomes.items() if isinstance(one, Response)}
     if not texts:
         raise UserError(f"{run.folder} holds no answers of {task}. `run-eval resume {run.folder}` goes on with it.")
-    source = replace(config.sources[task], media=False)
-    (whole,) = plan(replace(config, tasks=(task,), sources={task: source}, limit=None, samples=None))
+    config = alone(config, task)
+    (whole,) = plan(replace(config, limit=None, samples=None))
     prompts = {one.sample_id: one.text for group in whole.groups for one in group.requests}
-    return Answers(whole.task, source, whole.samples, texts, prompts, config.model)
+    return Answers(whole.task, config.sources[task], whole.samples, texts, prompts, config.model)
 
 
 def write(content: bytes, path: Path) -> bool:

@@ -8,6 +8,22 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
+REAL_MEDIA = PROJECT.parent / "shared" / "real"
+needs_real_media = pytest.mark.skipif(
+    not REAL_MEDIA.is_dir(), reason="the real media beside the project are not redistributed: ../shared/real"
+)
+
+
+def published_path(name: str) -> Path:
+    """A file of published answers or figures, read where it lies: under $GOLDEN_ROOT/real, else ../shared/golden/real.
+
+    They are not redistributed, so where there are none the test is skipped by name.
+    """
+    beside = PROJECT.parent / "shared" / "golden"
+    for root in (Path(os.environ.get("GOLDEN_ROOT") or beside), beside):
+        if (root / "real" / name).is_file():
+            return root / "real" / name
+    pytest.skip(f"published file {name} is not redistributed and not at hand: {beside / 'real'}")
 
 
 def golden_path(*parts: str) -> Path:

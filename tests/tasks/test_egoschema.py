@@ -19,13 +19,11 @@ from harness.scoring.choice import lmms_egoschema_letter
 from harness.scoring.statistics import point, worst_and_best
 from harness.types import Missing, Response, Sample, Score, Scored, Video
 from tasks.egoschema import EgoSchema
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.tasks import score_texts
 
 EGO = EgoSchema()
-PUBLISHED = PROJECT.parent / "shared" / "golden" / "real"
-published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="published figures are not redistributed")
 OPTIONS = ("cooks", "cleans", "reads", "repairs", "plays")
 
 
@@ -93,9 +91,8 @@ def test_prompts_equal_the_released_texts_but_for_the_first_line() -> None:
 
 
 @pytest.mark.published
-@published
 def test_the_papers_value_is_a_count_of_the_public_answers() -> None:
-    answers = json.loads((PUBLISHED / "egoschema_subset_answers.json").read_text())["answers"]
+    answers = json.loads(published_path("egoschema_subset_answers.json").read_text())["answers"]
     assert len(answers) == EGO.card.full_size
     assert (EGO.card.paper["llava-mini"] * len(answers) / 100) % 1 == pytest.approx(0.0)
 

@@ -14,13 +14,11 @@ from harness.errors import NotAvailable
 from harness.scoring.statistics import point
 from harness.types import Missing, Response, Sample, Scored, Source
 from tasks.gqa import Gqa
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import REAL_MEDIA, golden_path, needs_real_media, published_path
 from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.tasks import score_text, score_texts
 
 GQA = Gqa()
-REAL = PROJECT.parent / "shared" / "real"
-PROMPTS = PROJECT.parent / "shared" / "golden" / "real" / "prompts_sample.json"
 
 
 def annotation(**changes: Any) -> dict[str, Any]:
@@ -140,9 +138,9 @@ def test_unbalanced_questions_are_not_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.published
-@pytest.mark.skipif(not PROMPTS.is_file(), reason="the published question files are not redistributed")
+@pytest.mark.published
 def test_prompt_is_llavas_to_the_byte() -> None:
-    for case in json.loads(PROMPTS.read_text())["gqa"]:
+    for case in json.loads(published_path("prompts_sample.json").read_text())["gqa"]:
         question = case["text"].split("\n")[0]
         assert GQA.request(Sample("s", question, None, ""), "llava").text == case["text"]
 
@@ -232,10 +230,10 @@ def test_a_wrong_answer_never_raises_the_score(texts: list[str | None], wrong: s
     assert before is not None or after == 0.0
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real media beside the project are not redistributed")
+@needs_real_media
 def test_the_real_folder_is_read_whole() -> None:
-    samples = GQA.samples(DataSource("folder", REAL))
-    lines = (REAL / "gqa" / "llava_gqa_testdev_balanced.jsonl").read_text().splitlines()
+    samples = GQA.samples(DataSource("folder", REAL_MEDIA))
+    lines = (REAL_MEDIA / "gqa" / "llava_gqa_testdev_balanced.jsonl").read_text().splitlines()
     assert [sample.id for sample in samples] == [json.loads(line)["question_id"] for line in lines]
     assert all(sample.media and not sample.broken and Path(str(sample.media.source)).is_file() for sample in samples)
     right = score_texts(GQA, samples, [f"{sample.answer.capitalize()}." for sample in samples])

@@ -17,14 +17,11 @@ from harness.scoring.choice import NO_OPTION, gold_letter
 from harness.scoring.statistics import point
 from harness.types import Response, Sample, Score, Scored, Video
 from tasks.mlvu import FILES, Mlvu
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import REAL_MEDIA, golden_path, needs_real_media, published_path
 from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.tasks import score_text, score_texts
 
 MLVU = Mlvu()
-REAL = PROJECT.parent / "shared" / "real"
-PUBLISHED = PROJECT.parent / "shared" / "golden" / "real"
-published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="published figures are not redistributed")
 
 
 def item(**changes: Any) -> dict[str, Any]:
@@ -92,9 +89,8 @@ def test_lmms_eval_variant_reads_letters_as_lmms_eval_does() -> None:
 
 
 @pytest.mark.published
-@published
 def test_the_papers_row_follows_from_its_counts() -> None:
-    table = json.loads((PUBLISHED / "mlvu_paper_table4.json").read_text())
+    table = json.loads(published_path("mlvu_paper_table4.json").read_text())
     tasks = ("topic_reasoning", "anomaly_reco", "needle", "ego", "plotQA", "order", "count")
     names = dict(zip(table["order"], tasks, strict=True))
     counts = {
@@ -110,9 +106,8 @@ def test_the_papers_row_follows_from_its_counts() -> None:
 
 
 @pytest.mark.published
-@published
 def test_published_runs_give_both_averages() -> None:
-    shared = json.loads((PUBLISHED / "published_aggregates.json").read_text())["videorag_mlvu"]
+    shared = json.loads(published_path("published_aggregates.json").read_text())["videorag_mlvu"]
     for published_run in shared["runs"]:
         counts = {
             {"findNeedle": "needle"}.get(task, task): (round(shared["n"][task] * value / 100), shared["n"][task])
@@ -124,9 +119,8 @@ def test_published_runs_give_both_averages() -> None:
 
 
 @pytest.mark.published
-@published
 def test_gold_letters_of_irregular_items_are_the_official_ones() -> None:
-    tasks = json.loads((PUBLISHED / "mlvu_dev_official_letters.json").read_text())["tasks"]
+    tasks = json.loads(published_path("mlvu_dev_official_letters.json").read_text())["tasks"]
     assert {row["file"] for row in tasks.values()} == {f"{stem}.json" for stem in FILES.values()}
     for task in tasks.values():
         for irregular in task["irregular_items"]:
@@ -257,10 +251,10 @@ def test_a_wrong_answer_never_raises_the_score(texts: list[str | None], wrong: s
     assert after <= (before or 0.0)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real media beside the project are not redistributed")
+@needs_real_media
 def test_the_real_folder_is_read_whole() -> None:
-    samples = MLVU.samples(DataSource("folder", REAL))
-    files = {stem: json.loads((REAL / "MLVU" / "json" / f"{stem}.json").read_text()) for stem in FILES.values()}
+    samples = MLVU.samples(DataSource("folder", REAL_MEDIA))
+    files = {stem: json.loads((REAL_MEDIA / "MLVU" / "json" / f"{stem}.json").read_text()) for stem in FILES.values()}
     assert len(samples) == sum(map(len, files.values()))
     assert all(isinstance(one.media, Video) and one.media.source.is_file() and not one.broken for one in samples)
     run = score_texts(MLVU, samples, [f"({sample.answer})" for sample in samples])

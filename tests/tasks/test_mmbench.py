@@ -16,7 +16,7 @@ from harness.errors import NotAvailable
 from harness.scoring.statistics import clustered_bootstrap, point, worst_and_best
 from harness.types import Response, Sample, Score, Scored
 from tasks.mmbench import ROTATION, MmBench, MmBenchCn
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.tasks import score_text, score_texts
 
 EN = MmBench()
@@ -117,7 +117,7 @@ def test_headline_variants_and_categories_are_the_official_ones(tmp_path: Path) 
 
 @pytest.mark.published
 def test_prompt_is_llavas_to_the_byte(tmp_path: Path) -> None:
-    cases = json.loads(golden_path("real", "prompts_sample.json").read_text())["mmbench"]
+    cases = json.loads(published_path("prompts_sample.json").read_text())["mmbench"]
     rows = [{**row(0), **case, **dict(zip("ABCD", case["options"], strict=False))} for case in cases]
     for case, one in zip(cases, EN.samples(official_folder(tmp_path, rows)), strict=True):
         assert EN.request(one, "llava").text == case["prompt"] + SUFFIX

@@ -16,7 +16,7 @@ from harness.scoring.statistics import clustered_bootstrap, point, worst_and_bes
 from harness.types import Response, Sample, Score, Scored
 from tasks.mme import COGNITION, PERCEPTION, Mme, official_answer
 from tests.support.folders import write_jsonl
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.tasks import score_text, score_texts
 
 MME = Mme()
@@ -79,7 +79,7 @@ def test_both_totals_and_every_category_are_the_official_ones(tmp_path: Path) ->
 
 @pytest.mark.published
 def test_published_answers_score_to_their_published_figures() -> None:
-    data = json.loads(golden_path("real", "mme_lavin_sample.json").read_text())
+    data = json.loads(published_path("mme_lavin_sample.json").read_text())
     run = [
         score_text(MME, sample(answer, category, f"{category}/{image}"), text)
         for category, image, answer, text in data["rows"]
@@ -92,7 +92,7 @@ def test_published_answers_score_to_their_published_figures() -> None:
 
 @pytest.mark.published
 def test_prompt_is_llavas_to_the_byte_and_finds_its_answer(tmp_path: Path) -> None:
-    cases = json.loads(golden_path("real", "prompts_sample.json").read_text())["mme"]
+    cases = json.loads(published_path("prompts_sample.json").read_text())["mme"]
     rows = [{**case, "question_id": case["llava_question_id"]} for case in cases]
     for one, case in zip(MME.samples(official_folder(tmp_path, rows)), cases, strict=True):
         assert MME.request(one, "llava").text == case["llava_text"]

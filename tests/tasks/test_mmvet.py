@@ -15,10 +15,9 @@ from harness.scoring.statistics import point, worst_and_best
 from harness.types import Missing, Response, Sample, Score, Scored
 from tasks.mmvet import HINT, KEY, UNREADABLE, MmVet, official_grade, sound_grade, tables
 from tests.support.folders import write_json, write_jsonl
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import golden_path, published_path
 
 VET = MmVet()
-REAL = PROJECT.parent / "shared" / "golden" / "real"
 REPLIES = st.one_of(
     st.text(), st.floats().map(str), st.builds("{}{}".format, st.sampled_from([" ", "**", "-"]), st.floats())
 )
@@ -89,9 +88,7 @@ def test_the_judge_is_asked_again_as_often_and_as_warm_as_officially() -> None:
 @pytest.mark.golden
 @pytest.mark.published
 def test_prompt_is_the_question_alone_as_in_llavas_file() -> None:
-    if not REAL.is_dir():
-        pytest.skip("published files are not here: ../shared/golden/real")
-    for row in json.loads((REAL / "prompts_sample.json").read_text())["mmvet"]:
+    for row in json.loads(published_path("prompts_sample.json").read_text())["mmvet"]:
         one = Sample(str(row["question_id"]), row["text"], None, "")
         assert VET.request(one, "llava").text == row["text"]
 

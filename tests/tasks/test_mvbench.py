@@ -21,13 +21,11 @@ from harness.scoring.statistics import point
 from harness.types import Response, Sample, Scored, Video
 from tasks.mvbench import MvBench
 from tasks.mvbench_layout import BOUNDED, FOLDER_FPS, FRAME_FOLDERS, GROUPS, NTU_TASK, PREFIXES, TASKS, stem
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.tasks import score_text, score_texts
 
 MVBENCH = MvBench()
-PUBLISHED = PROJECT.parent / "shared" / "golden" / "real"
-published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="published figures are not redistributed")
 
 
 def item(**changes: Any) -> dict[str, Any]:
@@ -113,9 +111,8 @@ def test_prompts_and_gold_equal_the_released_texts(tmp_path: Path) -> None:
 
 
 @pytest.mark.published
-@published
 def test_the_papers_table_3_follows_from_its_appendix() -> None:
-    paper = json.loads((PUBLISHED / "mvbench_paper_tables.json").read_text())
+    paper = json.loads(published_path("mvbench_paper_tables.json").read_text())
     assert {group: list(members) for group, members in GROUPS.items()} == dict(paper["groups_that_reproduce_table3"])
     assert tuple(paper["tasks"]) == TASKS
     for number, model in enumerate(paper["models"]):
@@ -130,9 +127,8 @@ def test_the_papers_table_3_follows_from_its_appendix() -> None:
 
 
 @pytest.mark.published
-@published
 def test_a_published_run_gives_its_average() -> None:
-    other = json.loads((PUBLISHED / "published_aggregates.json").read_text())["longvu_mvbench"]
+    other = json.loads(published_path("published_aggregates.json").read_text())["longvu_mvbench"]
     assert point(MVBENCH.headline, results(other["tasks"])) == pytest.approx(other["published"], abs=1e-9)
 
 

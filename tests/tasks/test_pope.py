@@ -16,11 +16,10 @@ from harness.scoring.statistics import clustered_bootstrap, point, worst_and_bes
 from harness.types import Response, Sample, Score, Scored
 from tasks.pope import CATEGORIES, Pope, says_no_or_yes
 from tests.support.folders import write_jsonl
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import REAL_MEDIA, golden_path, needs_real_media, published_path
 from tests.support.tasks import score_text, score_texts
 
 POPE = Pope()
-REAL = PROJECT.parent / "shared" / "real"
 TEXTS = st.one_of(st.text(), st.sampled_from(["Yes", "No", "no.", "not", "NO", "Yes, No", ". No", "\nNo"]))
 
 
@@ -105,7 +104,7 @@ def test_edge_cases_give_zero_and_a_note_where_the_official_script_fails() -> No
 
 @pytest.mark.published
 def test_published_answers_score_to_their_published_figure() -> None:
-    data = json.loads(golden_path("real", "pope_llava16_vicuna7b_marcowky.json").read_text())
+    data = json.loads(published_path("pope_llava16_vicuna7b_marcowky.json").read_text())
     run = [
         score_text(POPE, sample(label, category, str(number)), text) for number, category, label, text in data["rows"]
     ]
@@ -118,7 +117,7 @@ def test_published_answers_score_to_their_published_figure() -> None:
 
 @pytest.mark.published
 def test_prompt_is_llavas_to_the_byte(tmp_path: Path) -> None:
-    cases = json.loads(golden_path("real", "prompts_sample.json").read_text())["pope"]
+    cases = json.loads(published_path("prompts_sample.json").read_text())["pope"]
     labels = defaultdict(list)
     for case in cases:
         labels[case["llava"]["category"]].append(case["annotation"])
@@ -221,10 +220,10 @@ def test_order_does_not_matter(answers: list[tuple[str, str, str]], rng: random.
     assert POPE.breakdown(shuffled) == POPE.breakdown(run)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real media beside the project are not redistributed")
+@needs_real_media
 def test_the_real_folder_is_read_whole() -> None:
-    samples = POPE.samples(DataSource("folder", REAL))
-    lines = (REAL / "pope" / "llava_pope_test.jsonl").read_text().splitlines()
+    samples = POPE.samples(DataSource("folder", REAL_MEDIA))
+    lines = (REAL_MEDIA / "pope" / "llava_pope_test.jsonl").read_text().splitlines()
     assert [POPE.request(one, "llava").text for one in samples] == [json.loads(line)["text"] for line in lines]
     assert all(one.media and not one.broken and Path(str(one.media.source)).is_file() for one in samples)
     run = score_texts(POPE, samples, [one.answer.capitalize() for one in samples])

@@ -15,7 +15,7 @@ from harness.scoring.statistics import point, worst_and_best
 from harness.types import Image, Response, Sample, Score, Scored
 from tasks.scienceqa import ScienceQa, llava_text, official_letter
 from tests.support.folders import write_json
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.tasks import score_text, score_texts
 
 SQA = ScienceQa()
@@ -90,8 +90,8 @@ def test_prompts_are_the_golden_ones(tmp_path: Path) -> None:
 
 @pytest.mark.published
 def test_published_answers_score_to_their_published_figure() -> None:
-    answers = json.loads(golden_path("real", "scienceqa_llava_13b_v0.json").read_text())
-    annotations = json.loads(golden_path("real", "scienceqa_annotations.json").read_text())
+    answers = json.loads(published_path("scienceqa_llava_13b_v0.json").read_text())
+    annotations = json.loads(published_path("scienceqa_annotations.json").read_text())
     gold = {key: sample("ABCDE"[index], bool(image)) for key, index, _, image in annotations["rows"]}
     run = [score_text(SQA, gold[key], text) for key, text, _ in answers["rows"]]
     expected, table = answers["expected"], SQA.breakdown(run)
@@ -103,7 +103,7 @@ def test_published_answers_score_to_their_published_figure() -> None:
 
 @pytest.mark.published
 def test_text_is_llavas_to_the_byte() -> None:
-    for case in json.loads(golden_path("real", "prompts_sample.json").read_text())["scienceqa"]:
+    for case in json.loads(published_path("prompts_sample.json").read_text())["scienceqa"]:
         text = llava_text(case["hint"], case["question"], case["choices"])
         assert text == case["prompt"].removeprefix("<image>\n")
 

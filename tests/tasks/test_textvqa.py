@@ -17,7 +17,7 @@ from tasks.annotators import NO_LABEL
 from tasks.textvqa import ANNOTATIONS, IMAGES, OCR_PREFIX, QUESTIONS, TextVqa, question_of
 from tasks.wording import SHORT_ANSWER
 from tests.support.folders import write_json, write_jsonl
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.tasks import score_text, score_texts
 
 TEXTVQA = TextVqa()
@@ -95,7 +95,7 @@ def test_prompts_at_which_the_official_script_ends_are_refused(tmp_path: Path) -
 
 @pytest.mark.published
 def test_prompt_is_llavas_to_the_byte(tmp_path: Path) -> None:
-    cases = json.loads(golden_path("real", "prompts_sample.json").read_text())["textvqa"]
+    cases = json.loads(published_path("prompts_sample.json").read_text())["textvqa"]
     rows = [
         annotation(number, question_of(case["text"]).upper(), case["question_id"]) for number, case in enumerate(cases)
     ]

@@ -23,13 +23,12 @@ from tasks.qa_preamble import OWN_PREAMBLE
 from tasks.verdicts import UNREADABLE
 from tasks.video_qa import VERDICT, VideoQa
 from tests.support.folders import write_json
-from tests.support.golden import PROJECT, golden_path
+from tests.support.golden import REAL_MEDIA, golden_path, needs_real_media
 from tests.support.hub import keep_caches_in, write_dataset
 from tests.support.judged import judged
 from tests.tasks.test_verdicts import REPLIES
 
 NAMES = ("msvdqa", "msrvttqa", "activitynetqa")
-REAL = PROJECT.parent / "shared" / "real"
 YES, NO, PROSE = "{'pred': 'yes', 'score': 4}", "{'pred': 'no', 'score': 1}", "Sure: {'pred': 'yes', 'score': 5}."
 
 
@@ -102,9 +101,9 @@ def test_what_the_hub_does_not_have_says_what_to_download_and_where_to_put_it(na
         task_of(name).samples(DataSource("hub"))
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real set is not redistributed")
+@needs_real_media
 def test_real_clips_are_found() -> None:
-    samples = task_of("msvdqa").samples(DataSource("folder", REAL))
+    samples = task_of("msvdqa").samples(DataSource("folder", REAL_MEDIA))
     assert samples
     assert all(sample.media and sample.media.source.is_file() and not sample.broken for sample in samples)
 

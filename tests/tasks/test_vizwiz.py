@@ -15,7 +15,7 @@ from harness.types import Response, Sample, Score, Scored
 from tasks.annotators import NO_LABEL
 from tasks.vizwiz import TEST, TEST_IMAGES, VAL, VAL_IMAGES, VizWiz, unanswerability
 from tests.support.folders import write_json, write_jsonl
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 from tests.support.tasks import score_text, score_texts
 
 VIZWIZ = VizWiz()
@@ -73,7 +73,7 @@ def test_printed_numbers_and_means_are_the_official_ones(tmp_path: Path) -> None
 
 @pytest.mark.published
 def test_prompt_is_llavas_to_the_byte(tmp_path: Path) -> None:
-    cases = json.loads(golden_path("real", "prompts_sample.json").read_text())["vizwiz"]
+    cases = json.loads(published_path("prompts_sample.json").read_text())["vizwiz"]
     samples = VIZWIZ.samples(upload_folder(tmp_path, cases))
     for one, case in zip(samples, cases, strict=True):
         assert VIZWIZ.request(one, "llava").text == case["text"]
@@ -84,7 +84,7 @@ def test_prompt_is_llavas_to_the_byte(tmp_path: Path) -> None:
 
 @pytest.mark.published
 def test_an_official_record_gives_the_prompt_of_llavas_file(tmp_path: Path) -> None:
-    cases = json.loads(golden_path("real", "prompts_sample.json").read_text())["vizwiz"]
+    cases = json.loads(published_path("prompts_sample.json").read_text())["vizwiz"]
     rows = [{"image": case["image"], "question": case["text"].split("\n")[0].upper()} for case in cases]
     samples = VIZWIZ.samples(val_folder(tmp_path, rows))
     assert [VIZWIZ.request(one, "llava").text for one in samples] == [case["text"] for case in cases]

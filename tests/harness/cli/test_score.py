@@ -18,7 +18,7 @@ from tasks import TASKS
 from tasks.samples import build
 from tests.support.fakes import Parrot
 from tests.support.folders import write_json, write_jsonl
-from tests.support.golden import golden_path
+from tests.support.golden import published_path
 
 SHORT = "Answer the question using a single word or phrase."
 
@@ -54,7 +54,7 @@ def gqa(tmp_path: Path) -> tuple[Path, list[dict[str, str]]]:
 
 @pytest.mark.published
 def test_published_pope_answers_give_their_published_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = json.loads(golden_path("real", "pope_llava16_vicuna7b_marcowky.json").read_text())
+    data = json.loads(published_path("pope_llava16_vicuna7b_marcowky.json").read_text())
     labels, questions, answers = defaultdict(list), [], []
     for number, category, label, text in data["rows"]:
         asked = f"Is there a thing in the image?\n{SHORT}"
@@ -76,8 +76,8 @@ def test_published_pope_answers_give_their_published_figure(tmp_path: Path, caps
 def test_published_scienceqa_answers_give_their_published_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = json.loads(golden_path("real", "scienceqa_llava_13b_v0.json").read_text())
-    annotations = json.loads(golden_path("real", "scienceqa_annotations.json").read_text())
+    data = json.loads(published_path("scienceqa_llava_13b_v0.json").read_text())
+    annotations = json.loads(published_path("scienceqa_annotations.json").read_text())
     questions, problems = [], {}
     for key, answer, count, pictured in annotations["rows"]:
         turns = [{"from": "human", "value": "Which?"}, {"from": "gpt", "value": "ABCDE"[answer]}]
@@ -101,7 +101,7 @@ def test_published_scienceqa_answers_give_their_published_figures(
 def test_a_published_mme_result_folder_gives_its_published_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = json.loads(golden_path("real", "mme_lavin_sample.json").read_text())
+    data = json.loads(published_path("mme_lavin_sample.json").read_text())
     questions, asked, results = [], defaultdict(list), defaultdict(list)
     for category, image, answer, text in data["rows"]:
         stem = Path(image).stem

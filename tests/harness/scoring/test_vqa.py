@@ -17,7 +17,7 @@ from harness.scoring.vqa import (
     vqa_answer,
 )
 from harness.scoring.vqa_tables import PUNCTUATION
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 
 FORMS = {"m4c": m4c_answer, "vqa_punct_digit": vqa_answer, "m4c_punct_digit": lmms_vqa_answer, "vizwiz": vizwiz_answer}
 PIECES = st.sampled_from([*PUNCTUATION, *" .,'\n\t\u2019", "a", "the", "ten", "dont", "it's", "1,000", "3.5", "Yes"])
@@ -34,7 +34,7 @@ def test_each_form_is_the_official_one(form: str) -> None:
 
 @pytest.mark.published
 def test_m4c_form_reproduces_llavas_uploaded_answers() -> None:
-    data = json.loads(golden_path("real", "vizwiz_submission_llava15_13b.json").read_text())
+    data = json.loads(published_path("vizwiz_submission_llava15_13b.json").read_text())
     assert [text for text, uploaded in data["pairs"] if m4c_answer(text) != uploaded] == []
 
 

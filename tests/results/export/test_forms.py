@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli import DONE, main
 from harness.data.sources import DataSource
+from harness.engine.config import RunConfig
+from harness.engine.run import evaluate
 from harness.errors import NotAvailable, UnknownName, UserError
 from harness.scoring.vqa import m4c_answer
 from harness.types import Missing, Response, Sample
@@ -24,8 +27,9 @@ from results.matching import match
 from results.predictions import read_predictions
 from tasks import TASKS
 from tasks.samples import build
+from tests.support.fakes import Parrot
 from tests.support.folders import write_json, write_jsonl
-from tests.support.golden import golden_path
+from tests.support.golden import published_path
 from tests.support.runs import answered_run
 
 SHORT = "Answer the question using a single word or phrase."
@@ -90,7 +94,7 @@ def test_vizwiz_names_images_in_the_order_of_the_question_file(tmp_path: Path) -
 
 @pytest.mark.published
 def test_published_vizwiz_upload_is_reproduced_from_its_answers(tmp_path: Path) -> None:
-    data = json.loads(golden_path("real", "vizwiz_submission_llava15_13b.json").read_text())
+    data = json.loads(published_path("vizwiz_submission_llava15_13b.json").read_text())
     write_jsonl(tmp_path / "vizwiz" / "llava_test.jsonl", map(vizwiz_line, range(len(data["pairs"]))))
     answers = {str(number): said for number, (said, _) in enumerate(data["pairs"])}
     made = upload(tmp_path / "run", "vizwiz", DataSource("folder", tmp_path), answers)
@@ -195,6 +199,15 @@ def test_a_run_without_answers_or_without_the_task_is_refused(tmp_path: Path) ->
         answers_of(run, "mmbench")
     with pytest.raises(UnknownName, match="upload form of gqa"):
         form_of("gqa", "gqa")
+
+
+def test_another_tasks_quirk_in_the_same_run_does_no_harm(tmp_path: Path) -> None:
+    sources = {name: sample_source(tmp_path / name, name) for name in ("scienceqa", "seedbench")}
+    quirks = ("sqa_duplicate_image",)
+    config = RunConfig("parrot", tuple(sources), sources, tmp_path / "run", workers=0, limit=2, quirks=quirks)
+    run = evaluate(config, model=Parrot(answer="A"))
+    assert len(answers_of(run, "seedbench").texts) == 2
+    assert main(["score", "--task", "seedbench", "--predictions", str(tmp_path / "run"), "--max-missing", "1"]) == DONE
 
 
 TEXTS = st.one_of(st.text(), st.sampled_from(["=A1", "'", "\x00", "\ud800", "#N/A", "\r\n", "x" * 40_000]))

@@ -11,7 +11,7 @@ from harness.errors import UnknownName, UserError
 from results.averages import MME, PERCENTAGES
 from results.paper import tables
 from results.paper.tables import load_table, rounded_like, rounds_to, table_names
-from tests.support.golden import golden_path
+from tests.support.golden import golden_path, published_path
 
 
 @pytest.mark.parametrize("name", table_names())
@@ -81,11 +81,11 @@ def test_table1_is_the_golden_table() -> None:
 
 @pytest.mark.golden
 def test_tables_2_and_4_are_the_golden_tables() -> None:
-    golden = json.loads(golden_path("real", "published_aggregates.json").read_text())["paper_table2"]["rows"]
+    golden = json.loads(published_path("published_aggregates.json").read_text())["paper_table2"]["rows"]
     for row in load_table("table2"):
         columns = ("correctness", "detail", "context", "temporal", "consistency", "average")
         assert [float(row.number(c)) for c in columns] == golden[row.name]
-    golden = json.loads(golden_path("real", "mlvu_paper_table4.json").read_text())["rows"]
+    golden = json.loads(published_path("mlvu_paper_table4.json").read_text())["rows"]
     columns = [c for c in load_table("table4").columns if c not in ("frames", "average")]
     for name, (tasks, average) in golden.items():
         row = load_table("table4")[name]
@@ -95,7 +95,7 @@ def test_tables_2_and_4_are_the_golden_tables() -> None:
 
 @pytest.mark.golden
 def test_mvbench_tables_are_the_golden_tables() -> None:
-    golden = json.loads(golden_path("real", "mvbench_paper_tables.json").read_text())
+    golden = json.loads(published_path("mvbench_paper_tables.json").read_text())
     tasks, groups = load_table("appendix_h"), load_table("table3")
     for task, values in golden["tasks"].items():
         assert [float(tasks[task].number(c)) for c in tasks.columns if c != "group"] == values
