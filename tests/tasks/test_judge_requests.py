@@ -1,10 +1,9 @@
-"""What LLaVA-Bench and MM-Vet ask a judge, with a prompt that shows its fields."""
+"""What LLaVA-Bench and MM-Vet ask a judge: the official words at the official settings."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from types import ModuleType
+import hashlib
+import json
 
 import pytest
 
@@ -12,51 +11,50 @@ from harness.task import JudgedTask
 from harness.types import JudgeRequest, Response, Sample
 from tasks.llavabench import LlavaBench
 from tasks.mmvet import MmVet
+from tests.support.golden import golden_path
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A judge prompt whose only message is its fields."""
-
-    name: str
-    sha256: str = "of the text"
-
-    def messages(self, **fields: str) -> tuple[tuple[str, str], ...]:
-        return (("user", str(sorted(fields.items()))),)
-
-
-@pytest.fixture(autouse=True)
-def _prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("harness.judge.prompts")
-    module.load_prompt = Shown  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "harness.judge.prompts", module)
-
-
-def asked(task: JudgedTask, answer: str, **meta: object) -> JudgeRequest:
-    sample, response = Sample("7", "What is x?", None, answer, meta=meta), Response("7", "x = 3")
+def asked(task: JudgedTask, question: str, answer: str, prediction: str, **meta: object) -> JudgeRequest:
+    sample, response = Sample("7", question, None, answer, meta=meta), Response("7", prediction)
     found = task.judge_requests(sample, response, {})
     (request,) = found  # type: ignore[misc]
     return request
 
 
-def test_llavabench_asks_once_with_the_context_at_the_official_settings() -> None:
-    request = asked(LlavaBench(), "A bus.", context="A red bus.", category="conv")
-    facts = {"context": "A red bus.", "question": "What is x?", "answer": "A bus.", "prediction": "x = 3"}
-    assert (request.form, request.temperature, request.max_tokens) == ("pair", 0.2, 1024)
-    assert (request.sample_id, request.facts, request.prompt) == ("7", facts, ("llavabench", "of the text"))
-    assert request.messages == (("user", str(sorted(facts.items()))),)
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_mmvet_asks_once_with_the_marks_in_the_answer_at_the_official_settings() -> None:
-    request = asked(MmVet(), "-1<AND>-5", capabilities=["math"])
-    assert (request.form, request.temperature, request.max_tokens) == ("grade", 0.0, 3)
-    assert request.facts == {"question": "What is x?", "answer": "-1<AND>-5", "prediction": "x = 3"}
-    assert (request.sample_id, request.prompt) == ("7", ("mmvet", "of the text"))
+@pytest.mark.golden
+def test_llavabench_asks_once_with_the_context_in_the_official_words() -> None:
+    for case in json.loads(golden_path("image", "llavabench.json").read_text())["judge_prompt_check"]:
+        context = "\n".join(case["caption"])
+        words = (case["question"], case["answer1"], case["answer2"])
+        request = asked(LlavaBench(), *words, context=context, category=case["category"])
+        assert request.facts == dict(zip(("question", "answer", "prediction"), words, strict=True)) | {
+            "context": context
+        }
+        assert [role for role, _ in request.messages] == ["system", "user"]
+        assert sha256(request.messages[-1][1]) == case["sha256"]
+        assert (request.sample_id, request.prompt[0], request.form) == ("7", "llavabench", "pair")
+        assert (request.temperature, request.max_tokens) == (0.2, 1024)
+
+
+@pytest.mark.golden
+def test_mmvet_asks_once_with_the_marks_in_the_answer_in_the_official_words() -> None:
+    case = json.loads(golden_path("image", "mmvet.json").read_text())["judge_prompt_check"]
+    words = (case["question"], case["answer"], case["prediction"])
+    request = asked(MmVet(), *words, capabilities=["math"])
+    assert request.facts == dict(zip(("question", "answer", "prediction"), words, strict=True))
+    ((role, text),) = request.messages
+    assert (role, sha256(text)) == ("user", case["sha256"])
+    assert (request.sample_id, request.prompt[0], request.form) == ("7", "mmvet", "grade")
+    assert (request.temperature, request.max_tokens) == (0.0, 3)
 
 
 @pytest.mark.parametrize("task", [LlavaBench(), MmVet()])
 def test_what_is_asked_is_what_is_scored(task: JudgedTask) -> None:
-    request = asked(task, "A bus.", context="", category="conv", capabilities=["rec"])
+    request = asked(task, "What is x?", "A bus.", "x = 3", context="", category="conv", capabilities=["rec"])
     sample = Sample("7", "What is x?", None, "A bus.", meta={"category": "conv", "capabilities": ["rec"]})
     reply = {"pair": "8 4", "grade": "0.5"}[request.form]
     score = task.score_judged(sample, Response("7", "x = 3"), {request.key: reply})
