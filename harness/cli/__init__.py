@@ -24,6 +24,8 @@ COMMANDS = {
     "leaderboard": "put runs side by side, and beside the paper's tables",
     "profile": "what models cost, without their weights: FLOPs, memory, latency",
     "paper-check": "recompute the paper's efficiency numbers and say which of them fit",
+    "report": "write runs as a folder of pages, with every sample, that opens from disk",
+    "view": "the same, served to your browser; follows a run in progress",
     "compare": "set two runs against each other, sample by sample",
     "export": "write a run's answers as the file that a benchmark's server takes",
     "tasks": "list the benchmarks, or show one's card",

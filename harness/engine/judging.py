@@ -49,16 +49,22 @@ class Judging:
 
     def score(self, sample: Sample, card: JudgeCard, known: Mapping[str, Reply | Missing]) -> Score | Missing:
         """The score of one answer from a judge's replies; Missing('not judged') where one is still to be asked."""
-        asked = self.requests(sample)
-        if isinstance(asked, Missing):
+        if isinstance(asked := self.requests(sample), Missing):
             return asked
         replies: dict[str, str] = {}
-        for first in asked:
-            for request, outcome in self._chain(first, card, known):
-                if isinstance(outcome, Missing):
-                    return outcome
-                replies[request.key] = outcome.text
+        for request, outcome in self.asked(sample, card, known):
+            if isinstance(outcome, Missing):
+                return outcome
+            replies[request.key] = outcome.text
         return self.task.score_judged(sample, self.responses[sample.id], replies)
+
+    def asked(
+        self, sample: Sample, card: JudgeCard, known: Mapping[str, Reply | Missing]
+    ) -> Iterator[tuple[JudgeRequest, Reply | Missing]]:
+        """What a judge is asked about one answer, with its reply or Missing; nothing where it cannot be asked."""
+        requests = self.requests(sample)
+        for first in () if isinstance(requests, Missing) else requests:
+            yield from self._chain(first, card, known)
 
     def _chain(
         self, first: JudgeRequest, card: JudgeCard, known: Mapping[str, Reply | Missing]

@@ -10,8 +10,8 @@ from harness.engine.run import Run, load_run
 from harness.errors import UserError
 from harness.scoring.paired import RESAMPLES, holm, paired
 from harness.scoring.statistics import Statistic
-from harness.types import Json, Missing, Score, Scored
-from results.compare.side import Side, read_side
+from harness.types import Json, Missing, Scored
+from results.compare.side import Side, read_side, worth
 from results.compare.terms import differences
 
 
@@ -92,7 +92,7 @@ def _flips(a: Side, b: Side, headline: Statistic, names: Sequence[str]) -> Itera
         one, other = a.scored[name], b.scored[name]
         if isinstance(one.result, Missing) or isinstance(other.result, Missing):
             continue
-        before, after = _worth(headline, one), _worth(headline, other)
+        before, after = worth(headline, one), worth(headline, other)
         if before is None or after is None or before == after:
             continue
         whole = {before, after} == {0.0, 1.0}
@@ -104,19 +104,6 @@ def _flips(a: Side, b: Side, headline: Statistic, names: Sequence[str]) -> Itera
             "a": {"text": _text(one), "value": before},
             "b": {"text": _text(other), "value": after},
         }
-
-
-def _worth(headline: Statistic, scored: Scored) -> float | None:
-    """A sample's own score: the value that the headline is made of, or the headline of this sample alone.
-
-    None for a sample that the headline does not count.
-    """
-    assert isinstance(scored.result, Score)
-    row = headline.features(scored)
-    if not row.any():
-        return None
-    metric = getattr(headline, "metric", None)
-    return float(scored.result.values[metric] if metric is not None else headline.value(row))
 
 
 def _text(scored: Scored) -> str:

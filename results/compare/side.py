@@ -11,6 +11,7 @@ from harness.engine.plan import TaskPlan
 from harness.engine.run import Run, alone, plan
 from harness.errors import UserError
 from harness.records.journal import outcome_of
+from harness.scoring.statistics import Statistic
 from harness.task import Task
 from harness.types import Json, Missing, Response, Sample, Score, Scored
 
@@ -82,3 +83,16 @@ def _scored(sample: Sample, row: Mapping[str, Json], outcome: Response | Missing
     if "missing" in row:
         return Scored(sample, response, Missing(row["missing"]))
     return Scored(sample, response, Score(row["values"], row["detail"]))
+
+
+def worth(headline: Statistic, scored: Scored) -> float | None:
+    """A sample's own score: the value that the headline is made of, or the headline of this sample alone.
+
+    None for a sample that the headline does not count.
+    """
+    assert isinstance(scored.result, Score)
+    row = headline.features(scored)
+    if not row.any():
+        return None
+    metric = getattr(headline, "metric", None)
+    return float(scored.result.values[metric] if metric is not None else headline.value(row))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.types import Json
-from results.profile.plots import Axis, Series, bars, lines, nice_ticks
+from results.plots import Axis, Series, bars, lines, nice_ticks
 from results.profile.tables import CONVENTIONS, MIB, flops_unit, measured
 
 CARDS_GIB = (24, 40)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from harness.types import Json
+from results import plots
 from results.paper.tables import load_table, table_names
 from results.profile.figures import figures
 from results.profile.tables import questions, remarks
@@ -19,45 +20,25 @@ PAPER_TABLES = {
     "table14": "Table 14: FLOPs by stage",
 }
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-STYLE = """
-:root { color-scheme: light dark; --ink: #1a1d21; --paper: #fff; --line: #d5d9df; --faint: #59626e; --soft: #f4f6f8;
-  --k0: #3566b8; --k1: #d9822b; --k2: #3f9259; --k3: #a44fa0; --k4: #7a8794; --k5: #b8433d }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e8ea; --paper: #14171a; --line: #353c45; --faint: #a3adb9; --soft: #1c2025;
-    --k0: #7ba7ef; --k1: #f0a75b; --k2: #74c78f; --k3: #d28ccd; --k4: #9aa6b2; --k5: #ef8780 }
-}
+STYLE = (
+    """
+:root { color-scheme: light dark; --ink: #1a1d21; --paper: #fff; --line: #d5d9df; --faint: #59626e }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --paper: #14171a; --line: #353c45; --faint: #a3adb9 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 76rem; padding: 1.5rem 1.25rem 3rem; font: 16px/1.5 system-ui, sans-serif;
   color: var(--ink); background: var(--paper) }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem } h2 { font-size: 1.1rem; margin: 0 0 .6rem }
 p { margin: .4rem 0 } .note, li { color: var(--faint); font-size: .875rem } code { overflow-wrap: anywhere }
-ul.remarks { padding-left: 1.1rem; margin: .6rem 0 0 }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1.25rem;
-  margin: 1.5rem 0 2rem }
-figure { margin: 0; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem; min-width: 0 }
-section { margin: 2rem 0 0 }
-.row { display: grid; grid-template-columns: 1fr auto; gap: 0 .75rem; margin: 0 0 .7rem; font-size: .875rem }
-.track { grid-row: 2; display: flex; height: 1.3rem; align-self: center; background: var(--soft) }
-.who { grid-column: 1 / 3 }
-.sum { grid-row: 2; font-variant-numeric: tabular-nums; min-width: 3.5rem; text-align: right }
-.seg { height: 100%; flex: none }
-.s0 { background: var(--k0) } .s1 { background: var(--k1) } .s2 { background: var(--k2) } .s3 { background: var(--k3) }
-.s4 { background: var(--k4) } .s5 { background: var(--k5) }
-.c0 { --c: var(--k0) } .c1 { --c: var(--k1) } .c2 { --c: var(--k2) } .c3 { --c: var(--k3) } .c4 { --c: var(--k4) }
-.c5 { --c: var(--k5) }
-svg { display: block; width: 100%; height: auto; font-size: 12px; fill: var(--faint) }
-svg .grid { stroke: var(--line); stroke-width: .7 } svg .strong { fill: var(--ink) }
-svg .mark { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 2 3 }
-svg .line { fill: none; stroke: var(--c); stroke-width: 2.2 } svg .dashed { stroke-dasharray: 6 4; stroke-width: 1.7 }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; margin: .5rem 0 }
-.key { display: inline-block; margin-right: .4rem; vertical-align: middle; width: .8rem; height: .8rem }
-.key.line { width: 1.5rem; height: 0; border-top: 2.5px solid var(--c) } .key.line.dashed { border-top-style: dashed }
+ul.remarks { padding-left: 1.1rem; margin: .6rem 0 0 } section { margin: 2rem 0 0 }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .7rem .3rem 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line) }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; min-width: 4rem } .words { text-align: left }
-@media (max-width: 32rem) { body { padding: 1rem .75rem } figure { padding: .75rem } svg { font-size: 17px } }
+@media (max-width: 32rem) { body { padding: 1rem .75rem } }
 :focus-visible { outline: 2px solid var(--k0); outline-offset: 2px } summary { cursor: pointer; font-weight: 600 }
 """.strip()
+    + "\n"
+    + plots.STYLE
+)
 
 
 def render(document: Mapping[str, Json]) -> str:
