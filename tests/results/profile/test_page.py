@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from html import escape
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from results.paper.tables import load_table
 from results.profile.figures import CARDS_GIB
 from results.profile.page import embedded, render
 from results.profile.write import write
+from tests.support.chromium import chromium
 from tests.support.profiles import TINY, tiny_profile
 
 PHONE = 360
@@ -22,20 +22,16 @@ PHONE = 360
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The page of the tiny models, without a network. Fails where there is no Chromium: apt-get install chromium."""
+    """The page of the tiny models, without a network."""
     path = write(tiny_profile(), tmp_path_factory.mktemp("profile"))[-1]
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    assert browser is not None, "these tests need Chromium: apt-get install chromium"
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        context = chromium.new_context(offline=True)
+    with chromium() as browser:
+        context = browser.new_context(offline=True)
         shown = context.new_page()
         shown.faults = []  # type: ignore[attr-defined]
         shown.on("console", lambda message: shown.faults.append(message.text))  # type: ignore[attr-defined]
         shown.on("request", lambda asked: shown.faults.append(asked.url) if asked.url != path.as_uri() else None)  # type: ignore[attr-defined]
         shown.goto(path.as_uri())
         yield shown
-        chromium.close()
 
 
 def test_embedded_json_cannot_leave_its_element() -> None:
