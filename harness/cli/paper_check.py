@@ -36,18 +36,19 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
             {
                 "source": one.source,
                 "row": one.row,
-                "printed": str(one.printed),
+                "published": float(one.printed),
                 "ours": float(one.ours),
                 "unit": one.unit,
-                "relative_error": one.relative_error,
                 "class": verdict,
-                "reason": reason or None,
+                "note": reason,
+                "printed": str(one.printed),
+                "relative_error": one.relative_error,
             }
             for one, verdict, reason in found
         ]
         lines = [asdict(line) for line in latency_lines(tokens)]
         summary = {verdict: counts[verdict] for verdict in CLASSES}
-        print_json({"text_tokens": tokens, "summary": summary, "checks": rows, "latency": lines})
+        print_json({"text_tokens": tokens, "summary": summary, "rows": rows, "latency": lines})
         return DONE
     source = ""
     for one, verdict, reason in found:

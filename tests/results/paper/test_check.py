@@ -116,11 +116,13 @@ def test_the_command_prints_every_number_and_a_summary(capsys: pytest.CaptureFix
     assert max(map(len, printed.splitlines())) <= 100
     assert main(["paper-check", "--json"]) == DONE
     document = json.loads(capsys.readouterr().out)
-    assert sum(document["summary"].values()) == len(document["checks"]) == len(list(checks()))
+    assert sum(document["summary"].values()) == len(document["rows"]) == len(list(checks()))
     assert f"{document['summary']['exact']} exact" in printed
     assert {line["gpu"] for line in document["latency"]} == {"RTX 3090", "A100", "A800"}
-    for row in document["checks"]:
-        assert (row["class"] != "exact") or rounds_to(Decimal(row["printed"]), row["ours"]) or row["reason"]
+    for row in document["rows"]:
+        assert {"source", "row", "published", "ours", "unit", "class", "note"} <= row.keys()
+        assert row["published"] == float(row["printed"])
+        assert (row["class"] != "exact") or rounds_to(Decimal(row["printed"]), row["ours"]) or row["note"]
 
 
 def test_latencies_lie_on_lines_over_flops(capsys: pytest.CaptureFixture[str]) -> None:
