@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench results clean
 
 setup: .venv/.installed
 
@@ -32,6 +32,13 @@ bench: setup
 	$(BIN)/python benchmarks/null_model.py
 	$(BIN)/python benchmarks/vqa_scoring.py
 	$(BIN)/python benchmarks/judge_client.py
+	$(BIN)/python benchmarks/report_pages.py
+
+results: setup
+	rm -rf build/results
+	$(BIN)/run-eval --model llava-mini-tiny,llava-v1.5-tiny,llava-mini-tiny-noprefusion --tasks all --data sample \
+		--judge rules --output build/results
+	$(BIN)/python -m results.published build/results --output results/pages
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -10,7 +10,7 @@ from html import escape
 WIDTH, HEIGHT = 460, 320
 LEFT, RIGHT, TOP, BOTTOM = 46, 30, 12, 46
 COLOURS = 6
-STYLE = """
+_LOOK = """
 :root { --soft: #f4f6f8; --k0: #3566b8; --k1: #d9822b; --k2: #3f9259; --k3: #a44fa0; --k4: #7a8794; --k5: #b8433d }
 @media (prefers-color-scheme: dark) {
   :root { --soft: #1c2025; --k0: #7ba7ef; --k1: #f0a75b; --k2: #74c78f; --k3: #d28ccd; --k4: #9aa6b2; --k5: #ef8780 }
@@ -35,8 +35,8 @@ svg .dot { fill: var(--c) } svg .range { stroke: var(--c); stroke-width: 1.5 }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; margin: .5rem 0 }
 .key { display: inline-block; margin-right: .4rem; vertical-align: middle; width: .8rem; height: .8rem }
 .key.line { width: 1.5rem; height: 0; border-top: 2.5px solid var(--c) } .key.line.dashed { border-top-style: dashed }
-@media (max-width: 32rem) { figure { padding: .75rem } svg { font-size: 17px } }
 """.strip()
+STYLE = f"{_LOOK}\n@media (max-width: 32rem) {{ figure {{ padding: .75rem }} svg {{ font-size: 17px }} }}"
 """Goes with every plot; a page brings --ink, --line and --faint."""
 
 
@@ -150,6 +150,35 @@ def grouped(
         lines.append("</div>")
     legend = _legend([(name, f"s{index % COLOURS}") for index, name in enumerate(names)]) if len(names) > 1 else ""
     return "\n".join([*lines, legend, "</div>"])
+
+
+def as_file(title: str, x: Axis, y: Axis, dots: Sequence[Dot], series: Sequence[Series] = ()) -> str:
+    """Points, and lines among them, as an SVG file of its own: heading, legend and colours in it, for both themes."""
+    names = {dot.name: dot.colour for dot in dots}
+    picture = points("file", x, y, dots).partition("</svg>")[0]
+    picture += "".join(_line("file", one, x, y) for one in series)
+    body = picture.partition(">")[2]
+    top = 26 + 18 * len(names)
+    marks = [
+        f'<circle class="dot c{colour % COLOURS}" cx="{LEFT + 6}" cy="{35 + 18 * row}" r="5"/>'
+        f'<text x="{LEFT + 18}" y="{39 + 18 * row}">{escape(name)}</text>'
+        for row, (name, colour) in enumerate(names.items())
+    ]
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT + top}" role="img">',
+            f"<title>{escape(title)}</title>",
+            "<style>svg { font-family: system-ui, sans-serif; background: var(--paper);",
+            "  --ink: #1a1d21; --paper: #fff; --line: #d5d9df; --faint: #59626e }",
+            "@media (prefers-color-scheme: dark) { svg { --ink: #e6e8ea; --paper: #14171a; --line: #353c45; "
+            "--faint: #a3adb9 } }",
+            f"{_LOOK.replace(':root', 'svg')}</style>",
+            f'<text class="strong" x="{LEFT}" y="18">{escape(title)}</text>',
+            *marks,
+            f'<g transform="translate(0 {top})">{body}</g>',
+            "</svg>\n",
+        ]
+    )
 
 
 def nice_ticks(high: float) -> tuple[float, ...]:

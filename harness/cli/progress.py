@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -61,10 +62,17 @@ class TerminalProgress:
         if state.done == state.total or now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
             missing = f", {state.missing} missing" if state.missing else ""
-            note(f"{self._model} {state.task}: {state.done}/{state.total}, {speed}{missing}")
+            note(f"{self._model} {state.task}: {state.done}/{state.total}, {speed}{missing}{_left(state)}")
 
     def note(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.console.print(f"[yellow]{text}", markup=True)
+            self._bars.console.print(text, style="yellow", markup=False)
         else:
             note(text)
+
+
+def _left(state: State) -> str:
+    """The time that the rest takes at the rate so far; nothing at the end."""
+    if state.done >= state.total or state.rate <= 0:
+        return ""
+    return f", {timedelta(seconds=round((state.total - state.done) / state.rate))} left"

@@ -34,6 +34,14 @@ def latency_lines(tokens: int) -> list[LatencyLine]:
     return [_line(gpu, column, _costs(tokens)) for gpu, column in GPUS.items()]
 
 
+def latency_points(tokens: int) -> dict[str, list[tuple[float, float]]]:
+    """(TFLOPs, ms) of Table 13's rows, by GPU."""
+    table, costs = load_table("table13"), _costs(tokens)
+    return {
+        gpu: [(cost, float(_ms(table[name], column))) for name, cost in costs.items()] for gpu, column in GPUS.items()
+    }
+
+
 def time(tokens: int) -> Iterator[Check]:
     section, figure, table = load_table("section5"), load_table("figure1"), load_table("table13")
     slow, fast = (_ms(table[name], GPUS["A100"]) for name in ("LLaVA-v1.5", "LLaVA-Mini, 1 token"))
