@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FRAMES_AT_ONCE = 16
 PADDING = -1
 """Pads prompts: below 0, so pre-fusion does not see it, and no id of any tokenizer."""
-VERSION = "1"
+VERSION = "2"
 """Raise it whenever a change in this family can alter an answer: it is part of the response cache's key."""
 
 
