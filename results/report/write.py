@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.engine.run import load_run
 from harness.errors import UserError
-from harness.records.folder import METRICS
+from harness.records.folder import METRICS, RUN
 from harness.types import Json
 from results.leaderboard.board import make_board
 from results.leaderboard.cells import RunCells, read_runs
@@ -57,6 +57,8 @@ def _samples(root: Path, runs: Sequence[RunCells], gallery: Gallery) -> Iterator
         config = run.info["config"]
         tasks = {}
         for task in config["tasks"]:
+            if Path(task).name != task or task == "..":  # it becomes a folder's name
+                raise UserError(f"{folder / RUN}: '{task}' is no task's name.")
             written = write_samples(root, f"{number}/{task}", items_of(run, task), gallery)
             if written["n"]:
                 tasks[task] = {"title": task, **written}
