@@ -52,7 +52,7 @@ def measure(samples: int) -> dict[str, Any]:
         for name, model in (("first", Parrot()), ("second", Parrot(answer="0"))):
             evaluate(RunConfig("parrot", ("quiz",), {"quiz": source}, root / "runs" / name, workers=0), model=model)
         started = time.perf_counter()
-        write_report([root / "runs"], root / "report", pictures=False)
+        write_report([root / "runs"], root / "report", most_media=0)
         written = time.perf_counter() - started
         sizes = [path.stat().st_size for path in (root / "report").rglob("*") if path.is_file()]
         with chromium() as browser:

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar at a terminal, a plain line now and then elsewhere."""
+"""Progress on standard error: a bar at a terminal that can draw one, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class TerminalProgress:
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
         self._last_line = time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not console(err=True).is_dumb_terminal:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bars = Progress(
-                TextColumn("[bold]{task.description}"),
+                TextColumn("{task.description}", style="bold", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[trouble]}"),
+                TextColumn("{task.fields[trouble]}", style="yellow"),
                 console=console(err=True),
             )
 
@@ -50,7 +50,7 @@ class TerminalProgress:
         speed = f"{state.rate:.1f} {state.unit}/s"
         if state.wait_share is not None:
             speed += f", media wait {state.wait_share:.0%}"
-        trouble = f"[yellow]{state.missing} missing" if state.missing else ""
+        trouble = f"{state.missing} missing" if state.missing else ""
         if self._bars is not None:
             if state.task not in self._tasks:
                 self._tasks[state.task] = self._bars.add_task(
@@ -61,8 +61,8 @@ class TerminalProgress:
         now = time.monotonic()
         if state.done == state.total or now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
-            missing = f", {state.missing} missing" if state.missing else ""
-            note(f"{self._model} {state.task}: {state.done}/{state.total}, {speed}{missing}{_left(state)}")
+            facts = (f"{state.done}/{state.total}", speed, trouble, _left(state))
+            note(f"{self._model} {state.task}: {', '.join(filter(None, facts))}")
 
     def note(self, text: str) -> None:
         if self._bars is not None:
@@ -75,4 +75,4 @@ def _left(state: State) -> str:
     """The time that the rest takes at the rate so far; nothing at the end."""
     if state.done >= state.total or state.rate <= 0:
         return ""
-    return f", {timedelta(seconds=round((state.total - state.done) / state.rate))} left"
+    return f"{timedelta(seconds=round((state.total - state.done) / state.rate))} left"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli import DONE
+from harness.cli.options import count
 from harness.cli.printing import note
 
 
@@ -15,13 +16,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("report"), metavar="DIR", help="the folder to write (default: report)"
     )
-    parser.add_argument("--no-media", action="store_true", help="leave pictures and video frames out")
+    add_media(parser)
+
+
+def add_media(parser: argparse.ArgumentParser) -> None:
+    """`--media-limit`, for `report` and `view`."""
+    parser.add_argument("--no-media", dest="media_limit", action="store_const", const=0, help="leave pictures out")
+    parser.add_argument(
+        "--media-limit",
+        type=count,
+        default=1000,
+        metavar="N",
+        help="pictures and videos of a benchmark that are shown (default: 1000)",
+    )
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from results.report.write import write_report
 
-    for line in write_report(args.runs, args.output, pictures=not args.no_media):
+    for line in write_report(args.runs, args.output, args.media_limit):
         note(line)
     print(args.output / "index.html")
     return DONE

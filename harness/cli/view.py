@@ -8,13 +8,14 @@ from pathlib import Path
 
 from harness.cli import DONE
 from harness.cli.printing import note
+from harness.cli.report import add_media
 from harness.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
     parser.add_argument("--port", default="8321", metavar="N", help="on 127.0.0.1 (default: 8321; 0: any free one)")
-    parser.add_argument("--no-media", action="store_true", help="leave pictures and video frames out")
+    add_media(parser)
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
@@ -26,7 +27,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     if not args.port.isdecimal():
         raise UserError(f"--port {args.port}: is no number.")
     with tempfile.TemporaryDirectory(prefix="run-eval-view-") as folder:
-        follower = Follower(args.runs, Path(folder), pictures=not args.no_media)
+        follower = Follower(args.runs, Path(folder), args.media_limit)
         with server(Path(folder), int(args.port)) as serving:
             follower.write()
             stopped = threading.Event()

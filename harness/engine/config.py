@@ -10,6 +10,7 @@ from harness.data.sources import DataSource
 from harness.errors import UnknownName, UserError
 from harness.types import Json
 
+_ALWAYS = ("model", "tasks", "sources", "output", "cache", "samples")
 _LEAST = {
     "limit": 1,
     "max_new_tokens": 1,
@@ -92,8 +93,10 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> RunConfig:
-        """The inverse of `to_json`. Raises UnknownName for a key that is no field."""
+        """The inverse of `to_json`. Raises UnknownName for a key that is no field, UserError where one is absent."""
         values = dict(document)
+        if absent := [name for name in _ALWAYS if name not in values]:
+            raise UserError(f"a run's config lacks {', '.join(absent)}: it is none that this harness wrote.")
         known = {one.name for one in fields(cls)}
         for key in values:
             if key not in known:

@@ -100,10 +100,13 @@ class RunFolder:
         """`scores.jsonl`, all of it or nothing."""
         self._replace(self.scores(task, judge), (json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
 
-    def read_scores(self, task: str) -> Iterator[dict[str, Json]]:
-        """The rows of `scores.jsonl`, in sample order."""
-        with self.scores(task).open(encoding="ascii") as file:
-            yield from map(json.loads, file)
+    def read_scores(self, task: str, judge: str | None = None) -> Iterator[dict[str, Json]]:
+        """The rows of `scores.jsonl`, in sample order. Raises UserError for a line that is none of ours."""
+        return _score_rows(self.scores(task, judge))
+
+    def read_other_scores(self, task: str) -> list[Iterator[dict[str, Json]]]:
+        """The same of every judge beside the run's own."""
+        return [_score_rows(path) for path in sorted((self.path / task).glob("scores-*.jsonl"))]
 
     @staticmethod
     def _replace(path: Path, lines: Iterable[str]) -> None:
@@ -116,3 +119,17 @@ class RunFolder:
             part.replace(path)
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}). Free some space and resume.") from error
+
+
+def _score_rows(path: Path) -> Iterator[dict[str, Json]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                _ = row["id"], row["cluster"], row["missing"] if "missing" in row else (row["values"], row["detail"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise UserError(
+                    f"{path}:{number}: the scores of {path.parent.name} cannot be read ({type(error).__name__}). "
+                    "`run-eval resume` on the run writes them again, `run-eval judge` those of another judge."
+                ) from error
+            yield row

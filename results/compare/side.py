@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -65,7 +64,7 @@ def read_side(run: Run, task: str) -> Side:
 def _rows(run: Run, task: str) -> dict[str, dict[str, Json]]:
     try:
         return {row["id"]: row for row in run.scores(task)}
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except OSError as error:
         raise UserError(
             f"{run.folder}: the scores of {task} cannot be read ({error}). `run-eval resume {run.folder}` writes them."
         ) from error

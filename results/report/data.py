@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -23,17 +23,27 @@ SEARCHED = 300
 
 
 def write_samples(root: Path, key: str, items: Iterable[Item], gallery: Gallery) -> dict[str, Json]:
-    """Writes `data/KEY/index-N.js` and `page-N.js`; returns the counts by state for the manifest."""
+    """Writes `data/KEY/index-N.js` and `page-N.js`; returns the counts by state for the manifest.
+
+    `key`: ends in the task's name.
+    """
     counts: Counter[str] = Counter()
     total = 0
     for part, chunk in enumerate(_parts(items, INDEX_ROWS)):
         write_script(root, f"{key}/index-{part}", [_row(one) for one in chunk])
         for inner, page in enumerate(_parts(chunk, PAGE_ROWS)):
             number = part * (INDEX_ROWS // PAGE_ROWS) + inner
-            write_script(root, f"{key}/page-{number}", [_whole(one, gallery) for one in page])
+            write_script(root, f"{key}/page-{number}", [_whole(one, gallery, key.rpartition("/")[2]) for one in page])
         counts.update(one.state for one in chunk)
         total += len(chunk)
     return {"key": key, "n": total, "parts": -(-total // INDEX_ROWS), "states": {one: counts[one] for one in STATES}}
+
+
+def files_of(root: Path, written: Mapping[str, Json]) -> Iterator[Path]:
+    """The files of a task of a run. `written`: what `write_samples` returned."""
+    names = [f"index-{part}" for part in range(written["parts"])]
+    names += [f"page-{page}" for page in range(-(-written["n"] // PAGE_ROWS))]
+    yield from (root / "data" / f"{written['key']}/{name}.js" for name in names)
 
 
 def write_script(root: Path, name: str, value: Json) -> None:
@@ -64,8 +74,8 @@ def _row(item: Item) -> list[Json]:
     return [item.id, STATES.index(item.state), int(item.disputed), share, *(text[:SEARCHED] for text in texts)]
 
 
-def _whole(item: Item, gallery: Gallery) -> dict[str, Json]:
-    shown = gallery.show(item.media, item.frames)
+def _whole(item: Item, gallery: Gallery, task: str) -> dict[str, Json]:
+    shown = gallery.show(item.media, item.frames, task)
     return {
         "id": item.id,
         "cluster": item.cluster,

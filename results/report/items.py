@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.engine.config import RunConfig
-from harness.engine.judging import judging_of
+from harness.engine.judging import Judging, judging_of
 from harness.engine.metrics import score_all, score_row
 from harness.engine.plan import TaskPlan
 from harness.engine.run import Run, alone, plan
 from harness.errors import NotAvailable, UserError
-from harness.judge.judgements import judges_in, read_judgements
+from harness.judge.contract import Reply
+from harness.judge.judgements import judges_in, outcome_of_line, read_judgements
 from harness.judge.load import card_of
 from harness.records.folder import RunFolder
-from harness.records.journal import outcome_of
+from harness.records.journal import outcome_of, read_lines
 from harness.task import NOT_JUDGED, JudgedTask, Task
 from harness.types import FramePolicy, Json, Media, Missing, Response, Sample, Score, Scored
 from results.compare.side import worth
@@ -83,8 +84,8 @@ def items_of(run: Run, task: str) -> Iterator[Item]:
         rows = [{"id": name, "cluster": "", "missing": NOT_JUDGED} for name in outcomes]
     samples = {} if planned is None else {one.id: one for one in planned.samples}
     requests = {} if planned is None else {one.sample_id: one for group in planned.groups for one in group.requests}
-    replies = _replies(folder, planned, outcomes)
-    others = _other_judges(run, task)
+    replies = _replies(folder, task, planned, outcomes)
+    others = [{row["id"]: row for row in rows} for rows in folder.read_other_scores(task)]
     for row in rows:
         name, outcome = row["id"], outcomes.get(row["id"])
         sample, request = samples.get(name), requests.get(name)
@@ -165,29 +166,44 @@ def _disputed(row: Mapping[str, Json], others: Sequence[Mapping[str, Json]]) -> 
 
 
 def _replies(
-    folder: RunFolder, planned: TaskPlan | None, outcomes: Mapping[str, Response | Missing]
-) -> dict[str, list[JudgeReply]]:
-    """What every judge said, by sample id; requests of equal content share a reply."""
-    if planned is None or not isinstance(planned.task, JudgedTask):
-        return {}
-    path = folder.judgements(planned.name)
-    judging = judging_of(planned, outcomes)
+    folder: RunFolder, task: str, planned: TaskPlan | None, outcomes: Mapping[str, Response | Missing]
+) -> Mapping[str, list[JudgeReply]]:
+    """What every judge said, by sample id.
+
+    Requests of equal content share a reply; where the benchmark or the judge's prompts cannot be read, a reply stands
+    by the sample that it was asked for.
+    """
+    path = folder.judgements(task)
+    if planned is not None and isinstance(planned.task, JudgedTask):
+        try:
+            return _shared_replies(judging_of(planned, outcomes), path)
+        except NotAvailable:
+            return _own_replies(path)
+    return _own_replies(path)
+
+
+def _shared_replies(judging: Judging, path: Path) -> dict[str, list[JudgeReply]]:
     found: dict[str, list[JudgeReply]] = {}
-    for spec in judges_in(path) if path.is_file() else ():
+    for spec in judges_in(path):
         card, known = card_of(spec), read_judgements(path, spec)
         for sample in judging.samples:
             for request, outcome in judging.asked(sample, card, known):
-                gone = isinstance(outcome, Missing)
-                text = f"{outcome.reason} {outcome.detail}".strip() if isinstance(outcome, Missing) else outcome.text
-                found.setdefault(sample.id, []).append(JudgeReply(spec, request.key, text, gone))
+                found.setdefault(sample.id, []).append(_reply(spec, request.key, outcome))
     return found
 
 
-def _other_judges(run: Run, task: str) -> list[dict[str, dict[str, Json]]]:
-    """Scores by judges beside the run's own, by sample id."""
-    import json
+def _own_replies(path: Path) -> dict[str, list[JudgeReply]]:
+    found: dict[tuple[str, str, str], JudgeReply] = {}
+    for line in read_lines(path, outcome_of_line):
+        spec, key = line["judge"]["spec"], line["key"]
+        found[line["id"], spec, key] = _reply(spec, key, outcome_of_line(line))
+    by_sample: dict[str, list[JudgeReply]] = {}
+    for (name, _, _), reply in found.items():
+        by_sample.setdefault(name, []).append(reply)
+    return by_sample
 
-    paths: list[Path] = sorted((run.folder / task).glob("scores-*.jsonl"))
-    return [
-        {row["id"]: row for row in map(json.loads, path.read_text(encoding="ascii").splitlines())} for path in paths
-    ]
+
+def _reply(spec: str, key: str, outcome: Reply | Missing) -> JudgeReply:
+    if isinstance(outcome, Missing):
+        return JudgeReply(spec, key, f"{outcome.reason} {outcome.detail}".strip(), missing=True)
+    return JudgeReply(spec, key, outcome.text)

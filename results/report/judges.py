@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from harness.errors import UserError
 from harness.judge.calibration import agreement
 from harness.judge.judgements import judges_in
 from harness.records.folder import RunFolder
-from harness.types import Json
 from results import plots
 from results.leaderboard.cells import RunCells
 from results.plots import Axis, Series
@@ -39,19 +36,16 @@ def _of_run(folder: Path, name: str) -> Iterator[str]:
         path = files.judgements(task)
         if own is None or not path.is_file() or not files.scores(task).is_file():
             continue
-        graded = grades(files.scores(task))
+        graded = grades(files, task)
         for other in judges_in(path):
             if other != own and files.scores(task, other).is_file():
-                yield from _calibration(f"{name}, {task}", (own, other), graded, grades(files.scores(task, other)))
+                yield from _calibration(f"{name}, {task}", (own, other), graded, grades(files, task, other))
 
 
-def grades(path: Path) -> dict[tuple[str, str], float]:
-    """By sample id and name of the grade. Raises UserError for a damaged file."""
-    try:
-        rows: list[Mapping[str, Json]] = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
-        return {(row["id"], name): value for row in rows for name, value in row.get("values", {}).items()}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}). `run-eval resume` on its run writes it again.") from error
+def grades(files: RunFolder, task: str, judge: str | None = None) -> dict[tuple[str, str], float]:
+    """By sample id and name of the grade; `judge`: one beside the run's own. Raises UserError for a damaged file."""
+    rows = files.read_scores(task, judge)
+    return {(row["id"], name): value for row in rows for name, value in row.get("values", {}).items()}
 
 
 def _calibration(

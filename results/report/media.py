@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from harness.media.image import open_image
 from harness.media.video import count_frames, read_frames
 from harness.types import FramePolicy, Image, Media
 
+MOST = 1000
+"""Pictures and videos of a task that are shown unless the user says otherwise."""
 SIDE = 448
 """Longest side of a picture, in pixels."""
 SHEET, COLUMNS, FRAME_SIDE = 16, 4, 220
@@ -28,19 +31,28 @@ class Shown:
 
 
 class Gallery:
-    """Writes each medium once, however many samples and runs ask about it."""
+    """Writes each medium once, however many samples and runs ask about it; of each task the first `most`."""
 
-    def __init__(self, root: Path, pictures: bool = True) -> None:
-        self._root, self._pictures = root, pictures
+    def __init__(self, root: Path, most: int = MOST) -> None:
+        self._root, self._most = root, most
         self._known: dict[tuple[str, str, FramePolicy | None], Shown] = {}
+        self._counts: Counter[str] = Counter()
 
-    def show(self, media: Media | None, policy: FramePolicy | None) -> Shown | None:
+    @property
+    def files(self) -> set[Path]:
+        """What has been written so far."""
+        return {self._root / shown.source for shown in self._known.values() if shown.source}
+
+    def show(self, media: Media | None, policy: FramePolicy | None, task: str = "") -> Shown | None:
         """None: the question has no medium, or nobody wants to see it."""
-        if media is None or not self._pictures:
+        if media is None or not self._most:
             return None
         source = str(media.source) if isinstance(media.source, Path) else repr(media.source)
         key = (media.id, source, None if isinstance(media, Image) else policy)
         if key not in self._known:
+            if self._counts[task] == self._most:
+                return Shown("", f"{media.id}: not shown, only the first {self._most:,} of a task are")
+            self._counts[task] += 1
             name = f"media/{hashlib.sha256(repr(key).encode('utf-8', 'replace')).hexdigest()[:20]}.jpg"
             self._known[key] = self._written(media, policy or FramePolicy(), name)
         return self._known[key]

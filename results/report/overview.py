@@ -14,6 +14,7 @@ from results.leaderboard.cells import RunCells
 from results.leaderboard.text import COST_TITLES
 from results.plots import Axis, Dot, nice_ticks
 from results.report.judges import judges_section
+from results.report.runs import runs_section
 
 PLOTTED_COSTS = ("tflops_per_sample", "ms_per_sample", "mib_per_image")
 FULL = (1.0, 5.0, 100.0)
@@ -23,6 +24,7 @@ FULL = (1.0, 5.0, 100.0)
 def overview(board: Board, runs: Sequence[RunCells], notes: Sequence[str]) -> Iterator[str]:
     """HTML of the whole view. `notes`: what a reader must know, e.g. that a run goes on."""
     yield from (f'<p class="warning">{escape(note)}</p>' for note in notes)
+    yield from runs_section(runs)
     yield from html.body(board)
     yield from _against_cost(board)
     yield from _breakdowns(runs)

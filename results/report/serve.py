@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.records.folder import METRICS, RUN
 from results.leaderboard.cells import read_runs
+from results.report.media import Gallery
 from results.report.write import write_report
 
 HOST = "127.0.0.1"
@@ -30,10 +31,16 @@ class Handler(SimpleHTTPRequestHandler):
         if host not in (HOST, "localhost"):  # a page elsewhere whose name was made to point here
             self.send_error(HTTPStatus.FORBIDDEN, "this report is served to this machine only")
             return None
+        if "%00" in self.path or not self._own(Path(self.translate_path(self.path))):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
         return super().send_head()
 
-    def list_directory(self, path):  # type: ignore[no-untyped-def]
-        self.send_error(HTTPStatus.NOT_FOUND)
+    def _own(self, path: Path) -> bool:
+        """Whether it is a file of the folder, links followed; the folder itself stands for its index.html."""
+        root, path = Path(self.directory).resolve(), path.resolve()
+        path = root / "index.html" if path == root else path
+        return path.is_relative_to(root) and path.is_file() and not path.name.startswith(".")
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")
@@ -47,8 +54,8 @@ class Handler(SimpleHTTPRequestHandler):
 class Follower:
     """Writes the report when the runs' files have changed, and says so in `stamp.json`."""
 
-    def __init__(self, paths: Sequence[Path], root: Path, pictures: bool) -> None:
-        self._paths, self._root, self._pictures = paths, root, pictures
+    def __init__(self, paths: Sequence[Path], root: Path, most_media: int) -> None:
+        self._paths, self._root, self._gallery = paths, root, Gallery(root, most_media)
         self._seen: list[tuple[str, int, int]] = []
 
     def write(self) -> bool:
@@ -61,7 +68,7 @@ class Follower:
         )
         if now == self._seen:
             return False
-        write_report(self._paths, self._root, self._pictures, live=True)
+        write_report(self._paths, self._root, live=True, gallery=self._gallery)
         self._seen = now
         running = [folder for folder in folders if not (folder / METRICS).is_file() and (folder / RUN).is_file()]
         stamp = {"stamp": str(hash(tuple(now))), "running": bool(running)}

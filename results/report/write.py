@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.engine.run import load_run
 from harness.errors import UserError
-from harness.records.folder import METRICS
+from harness.records.folder import METRICS, RUN
 from harness.types import Json
 from results.leaderboard.board import make_board
 from results.leaderboard.cells import RunCells, read_runs
-from results.report.data import manifest, write_samples, write_script
+from results.report.data import files_of, manifest, write_samples, write_script
 from results.report.items import items_of
-from results.report.media import Gallery
+from results.report.media import MOST, Gallery
 from results.report.overview import overview
 from results.report.page import assets, render
 
@@ -21,21 +21,26 @@ MARK = "report.json"
 """Lies in every report, so that one may be written again and nothing else is written over."""
 
 
-def write_report(paths: Sequence[Path], root: Path, pictures: bool = True, live: bool = False) -> list[str]:
+def write_report(
+    paths: Sequence[Path], root: Path, most_media: int = MOST, live: bool = False, gallery: Gallery | None = None
+) -> list[str]:
     """Writes `root/index.html` and all that belongs to it; returns notes. Raises UserError.
 
-    A report that lies there is written anew; any other folder with files in it is refused.
+    A report that lies there is written anew, and what it has no more is removed; any other folder with files in it is
+    refused. `most_media`: pictures and videos of a task. `gallery`: of an earlier writing, whose pictures are kept.
     """
     runs = read_runs(paths)
     try:
         _claim(root)
         notes = list(_notes(runs))
-        gallery = Gallery(root, pictures)
-        write_script(root, "manifest", manifest(list(_samples(root, runs, gallery))))
+        gallery = gallery or Gallery(root, most_media)
+        written = list(_samples(root, runs, gallery))
+        write_script(root, "manifest", manifest(written))
         for name, text in assets():
             (root / name).write_text(text, encoding="utf-8")
         page = render(overview(make_board(runs), runs, notes), live)
         (root / "index.html").write_bytes(page.encode("utf-8", "replace"))
+        _sweep(root, written, gallery)
     except OSError as error:
         raise UserError(f"{root}: the report cannot be written ({error.strerror or error}).") from error
     return notes
@@ -50,6 +55,15 @@ def _claim(root: Path) -> None:
     (root / MARK).write_text('{"report": 1}\n', encoding="ascii")
 
 
+def _sweep(root: Path, written: Sequence[Mapping[str, Json]], gallery: Gallery) -> None:
+    """Removes the data and pictures of an earlier report that this one has not."""
+    kept = {path for run in written for task in run["tasks"].values() for path in files_of(root, task)}
+    kept |= {root / "data" / "manifest.js", *gallery.files}
+    for path in [*(root / "data").rglob("*.js"), *(root / "media").glob("*.jpg")]:
+        if path not in kept:
+            path.unlink()
+
+
 def _samples(root: Path, runs: Sequence[RunCells], gallery: Gallery) -> Iterator[dict[str, Json]]:
     """Once a run folder, whatever judges stand beside its own."""
     for number, folder in enumerate(dict.fromkeys(one.folder for one in runs)):
@@ -57,11 +71,20 @@ def _samples(root: Path, runs: Sequence[RunCells], gallery: Gallery) -> Iterator
         config = run.info["config"]
         tasks = {}
         for task in config["tasks"]:
+            if Path(task).name != task or task == "..":  # it becomes a folder's name
+                raise UserError(f"{folder / RUN}: '{task}' is no task's name.")
             written = write_samples(root, f"{number}/{task}", items_of(run, task), gallery)
             if written["n"]:
-                tasks[task] = {"title": task, **written}
+                tasks[task] = {"title": _title(task), **written}
         if tasks:
             yield {"name": f"{config['model']} ({folder.resolve().name})", "tasks": tasks}
+
+
+def _title(task: str) -> str:
+    """A task that is not installed here goes by its name."""
+    from tasks import TASKS
+
+    return TASKS.load(task).card.title if task in TASKS else task
 
 
 def _notes(runs: Sequence[RunCells]) -> Iterator[str]:

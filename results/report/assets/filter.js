@@ -23,9 +23,15 @@ const Filter = (() => {
       const row = one.rows[number];
       if (state === "disagreement" ? !disagree(row, other) : wanted >= 0 && row[STATE] !== wanted) continue;
       const text = one.texts[number];
-      if (words.every((word) => text.includes(word))) found.push(number);
+      if (words.every((word) => text.includes(word) || said(other, row).includes(word))) found.push(number);
     }
     return found;
+  }
+
+  /** What the second run has on a sample, for the search. */
+  function said(other, row) {
+    const number = other ? other.at.get(row[ID]) : undefined;
+    return number === undefined ? "" : other.texts[number];
   }
 
   /** Two runs give one sample another score; within a run, two judges or two rules do. */

@@ -7,7 +7,7 @@ const Live = (() => {
   async function look() {
     try {
       const answer = await (await fetch("stamp.json", { cache: "no-store" })).json();
-      if (stamp !== null && answer.stamp !== stamp) await renew(answer.stamp);
+      if (answer.stamp !== stamp) await renew(answer.stamp); // at first too: much may have come since the page was read
       stamp = answer.stamp;
       document.getElementById("live").textContent = answer.running ? "following a run in progress" : "";
     } catch {

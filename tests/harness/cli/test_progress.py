@@ -22,8 +22,9 @@ COLOUR = re.compile(r"\x1b\[[\d;]*3\d[;\dm]")
 AT_TERMINAL = """
 from harness.cli.progress import TerminalProgress
 from harness.engine.progress import State
-with TerminalProgress("parrot") as shown:
+with TerminalProgress("par[r]ot") as shown:
     shown.update(State("gqa", 50, 100, 3, 0, 12.5, 0.25))
+    shown.update(State("gqa", 100, 100, 3, 0, 12.5, 0.25))
     shown.note("a path [/with] brackets")
 """
 
@@ -71,11 +72,25 @@ def seen_at_a_terminal(home: Path, **settings: str) -> str:
 def test_a_terminal_gets_a_bar_in_colour_with_the_same_facts(tmp_path: Path) -> None:
     seen = seen_at_a_terminal(tmp_path, NO_COLOR="")
     assert COLOUR.search(seen)
-    for words in ("parrot gqa", "50/100", "12.5 samples/s", "media wait 25%", "3 missing", "a path [/with] brackets"):
+    for words in (
+        "par[r]ot gqa",
+        "100/100",
+        "12.5 samples/s",
+        "media wait 25%",
+        "3 missing",
+        "a path [/with] brackets",
+    ):
         assert words in seen
 
 
 def test_no_color_is_honoured(tmp_path: Path) -> None:
     seen = seen_at_a_terminal(tmp_path, NO_COLOR="1")
-    assert "50/100" in seen
+    assert "100/100" in seen
     assert not COLOUR.search(seen)
+
+
+def test_a_terminal_that_cannot_draw_gets_lines(tmp_path: Path) -> None:
+    seen = seen_at_a_terminal(tmp_path, TERM="dumb")
+    assert "\x1b" not in seen
+    assert "par[r]ot gqa: 100/100, 12.5 samples/s, media wait 25%, 3 missing" in seen
+    assert "a path [/with] brackets" in seen

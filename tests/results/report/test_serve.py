@@ -54,6 +54,20 @@ def test_only_the_folder_is_served(served: tuple[Path, int]) -> None:
         assert b"secret" not in content
 
 
+@pytest.mark.parametrize("path", ["/link.txt", "/out/secret.txt", "/out/", "/.hidden", "/%00", "/index.html%00.js"])
+def test_links_out_of_it_hidden_files_and_broken_names_are_not_served(
+    path: str, served: tuple[Path, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, port = served
+    (root / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (root / "out").symlink_to(tmp_path)
+    (root / ".hidden").write_text("secret")
+    status, content = ask(port, path)
+    assert status == 404
+    assert b"secret" not in content
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_folders_are_not_listed(served: tuple[Path, int]) -> None:
     root, port = served
     (root / "media").mkdir()
@@ -80,7 +94,7 @@ def test_a_run_in_progress_is_followed_on_the_page(tmp_path: Path) -> None:
     data = source(tmp_path / "data")
     answered_run(tmp_path / "run", "gqa", data, {"00000": "nonsense"})
     root = tmp_path / "report"
-    follower = Follower([tmp_path / "run"], root, pictures=False)
+    follower = Follower([tmp_path / "run"], root, most_media=0)
     assert follower.write()
     assert not follower.write()
     with server(root, 0) as serving, chromium() as browser:
@@ -89,7 +103,7 @@ def test_a_run_in_progress_is_followed_on_the_page(tmp_path: Path) -> None:
         following = threading.Thread(target=follower.follow, args=(stopped,), daemon=True)
         following.start()
         page = browser.new_page()
-        page.goto(f"http://{HOST}:{serving.server_address[1]}/index.html#samples?task=gqa")
+        page.goto(f"http://{HOST}:{serving.server_address[1]}/#samples?task=gqa")
         expect(page.locator(".line")).to_have_count(1)
         expect(page.locator("#live")).to_contain_text("in progress")
         with Journal(RunFolder(tmp_path / "run").journal("gqa")) as journal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def content(root: Path) -> dict[str, bytes]:
 def test_pieces_add_up_to_every_sample(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "INDEX_ROWS", 100)
     monkeypatch.setattr(pieces, "PAGE_ROWS", 20)
-    write_report([runs], tmp_path / "report", pictures=False)
+    write_report([runs], tmp_path / "report", most_media=0)
     _, manifest = script(tmp_path / "report" / "data" / "manifest.js")
     for run in manifest["runs"]:
         for task in run["tasks"].values():
@@ -73,7 +74,7 @@ def test_the_same_runs_give_the_same_bytes_and_nothing_of_this_machine(runs: Pat
 
 
 def test_a_hostile_answer_is_data_and_never_markup(runs: Path, tmp_path: Path) -> None:
-    write_report([runs], tmp_path / "report", pictures=False)
+    write_report([runs], tmp_path / "report", most_media=0)
     assert b"window.taken" not in (tmp_path / "report" / "index.html").read_bytes()
     (page,) = [value for value in _value(tmp_path, "0/gqa/page-0") if value["id"] == "00000"]
     assert page["answer"] == HOSTILE
@@ -87,8 +88,8 @@ def test_other_folders_are_not_written_over_and_reports_are(runs: Path, tmp_path
     with pytest.raises(UserError, match="is a file"):
         write_report([runs], tmp_path / "mine" / "thesis.tex")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
-    write_report([runs / "first"], tmp_path / "report", pictures=False)
-    write_report([runs / "first"], tmp_path / "report", pictures=False)
+    write_report([runs / "first"], tmp_path / "report", most_media=0)
+    write_report([runs / "first"], tmp_path / "report", most_media=0)
 
 
 def test_the_command_prints_where_to_look(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +102,7 @@ def test_the_command_prints_where_to_look(runs: Path, tmp_path: Path, capsys: py
 
 def test_an_unfinished_run_is_said(runs: Path, tmp_path: Path) -> None:
     answered_run(tmp_path / "run", "gqa", source(runs.parent / "data"), {"00000": "red"})
-    (note,) = write_report([tmp_path / "run"], tmp_path / "report", pictures=False)
+    (note,) = write_report([tmp_path / "run"], tmp_path / "report", most_media=0)
     assert "is not finished" in note
     assert note in (tmp_path / "report" / "index.html").read_text()
 
@@ -144,3 +145,41 @@ def test_breakdowns_are_groups_of_shares_without_counts() -> None:
         {"overall": 50.0, "types": {"a": {"value": 1.5, "n": 3}, "b": 2.0, "samples": 7}, "one": {"x": 1.0}}
     )
     assert dict(found) == {"types": {"a": 1.5, "b": 2.0}}
+
+
+def test_the_overview_says_which_runs_it_is_about(runs: Path, tmp_path: Path) -> None:
+    write_report([runs], tmp_path / "report", most_media=0)
+    page = (tmp_path / "report" / "index.html").read_text()
+    rows = re.findall(r"<tr>(.*?)</tr>", page.partition('<table id="runs">')[2].partition("</table>")[0])
+    cells = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in rows if "<td" in row]
+    assert [row[0] for row in cells] == ["first", "second"]
+    samples = [json.loads((runs / name / "metrics.json").read_text())["tasks"] for name in ("first", "second")]
+    assert [row[8] for row in cells] == [f"{sum(task['n'] for task in tasks.values()):,}" for tasks in samples]
+    assert "(1)" in cells[0][9]
+    assert cells[1][9] == "0"
+
+
+def test_what_an_earlier_report_had_is_removed(runs: Path, tmp_path: Path) -> None:
+    write_report([runs], tmp_path / "report")
+    write_report([runs / "second"], tmp_path / "report", most_media=1)
+    write_report([runs / "second"], tmp_path / "new", most_media=1)
+    assert content(tmp_path / "report") == content(tmp_path / "new")
+
+
+def test_of_each_task_only_so_many_media_are_shown(tmp_path: Path) -> None:
+    gallery = Gallery(tmp_path / "report", 2)
+    for name in "abc":
+        PIL.Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    for task in ("gqa", "pope"):
+        pictures = [Image(f"{task}/{name}", tmp_path / f"{name}.png") for name in "aabc"]
+        shown = [gallery.show(picture, None, task) for picture in pictures]
+        assert [bool(one and one.source) for one in shown] == [True, True, True, False]
+        assert shown[-1] is not None
+        assert "first 2 of a task" in shown[-1].caption
+    assert set((tmp_path / "report" / "media").iterdir()) == gallery.files
+
+
+def test_the_command_takes_a_limit_of_media(runs: Path, tmp_path: Path) -> None:
+    assert main(["report", str(runs / "first"), "--output", str(tmp_path / "report"), "--media-limit", "1"]) == DONE
+    assert len(list((tmp_path / "report" / "media").iterdir())) == 2  # of each of its two tasks
+    assert main(["report", str(runs / "first"), "--media-limit", "-1"]) == CHANGE_SOMETHING
