@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM
 
+from models.llava.buffer import TokenBuffer
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 POSITIONS = 65536
 """Positions that pre-fusion handles in one call; more frames are split."""
+PREFILL_POSITIONS = 1024
+"""Positions of the shared beginning that the language model reads in one call: of a long video the keys and values
+stay, the activations do not stand in memory together."""
 
 
 def split_at_medium(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]] | None:
@@ -51,7 +55,7 @@ class SharedFusion:
         self._raw = model.lm.model.embed_tokens(ids.clamp(min=0))
         self._seen = ids > 0
         self._sum = torch.zeros_like(self._raw, dtype=torch.float32)
-        self._visual: list[Tensor] = []
+        self._visual = TokenBuffer()
         head, tail = self._seen[: self._before], self._seen[self._before :]
         self._head = torch.nonzero(head).flatten()
         counts = [int(part.sum()) for part in tail.split(self.lengths)]
@@ -61,14 +65,14 @@ class SharedFusion:
     @property
     def frames(self) -> int:
         """Pictures or frames so far."""
-        return len(self._visual)
+        return self._visual.pictures
 
     def add(self, pixels: Tensor) -> None:
         """Normalised pixels [m, P, 3, S, S] of m pictures or frames in time order."""
         reducer = self._model.reducer
         encoded = reducer.encode(self._model.tower(pixels.flatten(0, 1), reducer.request), parts=pixels.shape[1])
         if not reducer.needs_text:
-            self._visual += [tokens.clone() for tokens in encoded.tokens]
+            self._keep(encoded.tokens)
             return
         width = encoded.tokens.shape[1] + (0 if encoded.patches is None else encoded.patches.shape[1])
         width += len(self._head) + max((len(pack.owner) for pack in self._packs), default=0)
@@ -76,8 +80,12 @@ class SharedFusion:
         for some in indices.split(max(1, POSITIONS // width)):
             self._fuse(reducer.begin(encoded.rows(some)))
 
+    def _keep(self, visual: Tensor) -> None:
+        for tokens in visual:
+            self._visual.add(tokens)
+
     def _fuse(self, started: SharedVision) -> None:
-        self._visual += [tokens.clone() for tokens in started.visual]
+        self._keep(started.visual)
         device = self._raw.device
         if len(self._head):
             self._sum_up(self._head, started, torch.arange(len(self._head), device=device), None)
@@ -99,7 +107,7 @@ class SharedFusion:
 
     def shared(self) -> Tensor:
         """What the language model reads before every question: text before the placeholder, visual tokens, [P, H]."""
-        return torch.cat([self._text()[: self._before], *self._visual])
+        return torch.cat([self._text()[: self._before], self._visual.tokens()])
 
     def questions(self) -> list[Tensor]:
         """The text after the placeholder, a question each [T, H]."""
@@ -126,7 +134,8 @@ def answer(
     tests, gets (questions, logits [q, V]) of every step.
     """
     cache = DynamicCache(config=model.lm.config)
-    model.lm.model(inputs_embeds=shared[None], past_key_values=cache, use_cache=True)
+    for some in shared.split(PREFILL_POSITIONS):
+        model.lm.model(inputs_embeds=some[None], past_key_values=cache, use_cache=True)
     decoding = Decoding(model.lm, cache, len(shared), ended, keep_logits)
     tokens: dict[int, list[int]] = {}
     for pack in packs([len(one) for one in questions], shared.device):
