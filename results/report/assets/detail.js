@@ -7,8 +7,13 @@ const Detail = (() => {
     return page[number % pageRows];
   }
 
+  let shown = ""; // a report that is written anew does not disturb a reader whose sample is as it was
+
   /** `sides`: [{run, state, record}]; the first one's prompt and medium are shown for both. */
   function render(target, sides, address) {
+    const now = JSON.stringify([sides, address]);
+    if (now === shown && target.querySelector(".answer")) return;
+    shown = now;
     const sample = sides[0].record;
     const head = element("header");
     const link = element("a", sample.id, { href: address, title: "link to this sample" });

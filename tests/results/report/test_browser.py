@@ -154,6 +154,44 @@ def test_a_hostile_link_does_nothing(page: Page, report: str) -> None:
     assert page.input_value("#run") == "0"
 
 
+def test_a_script_that_came_into_the_page_would_not_run(browser: Browser, report: str) -> None:
+    shown = browser.new_context(offline=True).new_page()
+    show(shown, f"{report}#samples")
+    refused = shown.evaluate(
+        """() => new Promise(done => {
+             document.addEventListener('securitypolicyviolation', event => done(event.violatedDirective));
+             const script = document.createElement('script');
+             script.textContent = 'window.taken = 2';
+             document.body.append(script);
+           })"""
+    )
+    assert refused.startswith("script-src")
+    assert shown.evaluate("window.taken") is None
+    shown.context.close()
+
+
+def test_going_back_closes_the_sample(page: Page, report: str) -> None:
+    show(page, f"{report}#samples?task=gqa")
+    page.locator(".line").nth(3).click()
+    page.keyboard.press("j")
+    expect(page.locator("#detail h2")).to_have_text("00004")
+    page.go_back()
+    expect(page.locator("#detail h2")).to_have_count(0)
+    assert page.locator(".line[aria-current]").count() == 0
+
+
+def test_the_search_looks_at_what_the_second_run_said_too(page: Page, report: str) -> None:
+    show(page, f"{report}#samples?task=gqa&state=wrong")
+    page.fill("#search", "window.taken")
+    assert ids(page) == ["00000"]
+    show(page, f"{report}#samples?task=gqa&run=1&state=wrong")
+    page.fill("#search", "window.taken")
+    assert ids(page) == []
+    page.select_option("#vs", "0")
+    expect(page.locator(".line")).to_have_count(1)
+    assert ids(page) == ["00000"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_both_themes(browser: Browser, report: str, scheme: str) -> None:
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
