@@ -206,6 +206,19 @@ def test_text_stands_out_in_both_themes(browser: Browser, report: str, scheme: s
     context.close()
 
 
+@pytest.mark.parametrize("width", [800, 1000, 1600])
+def test_list_and_sample_scroll_on_their_own_and_the_page_does_not(page: Page, report: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 500})
+    show(page, f"{report}#samples?task=gqa&vs=1&id=00002")
+    page.wait_for_selector("#detail .answer")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 500
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for box in ("list", "detail"):
+        low = page.evaluate(f"document.getElementById('{box}').getBoundingClientRect().bottom")
+        assert low <= 500
+        assert page.evaluate(f"(one => one.scrollHeight > one.clientHeight)(document.getElementById('{box}'))")
+
+
 @pytest.mark.parametrize("view", ["overview", "samples?task=gqa", "samples?task=gqa&id=00002&vs=1"])
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, report: str, view: str) -> None:
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
