@@ -29,10 +29,7 @@ format: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python benchmarks/null_model.py
-	$(BIN)/python benchmarks/vqa_scoring.py
-	$(BIN)/python benchmarks/judge_client.py
-	$(BIN)/python benchmarks/report_pages.py
+	$(BIN)/python -m benchmarks --json build/bench.json
 
 results: setup
 	rm -rf build/results

@@ -1,6 +1,6 @@
 """What the harness itself costs while a judge is asked: 1,000 requests at concurrency 32 against a local server.
 
-    python benchmarks/judge_client.py
+    python -m benchmarks.judge_client
 
 prints one JSON document: seconds of all, and those which the server's own waiting takes at least.
 """
@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.bars import bar
 from harness.judge.client import OpenAiJudge
 from harness.judge.contract import Reply
 from harness.judge.judgements import judgement_line
@@ -37,7 +38,14 @@ def main() -> None:
                 journal.append(judgement_line(judge.card, request, outcome, cached=False))
         took = time.perf_counter() - started
     waiting = REQUESTS / CONCURRENCY * SERVER_WAIT_S
-    print(json.dumps({"requests": REQUESTS, "concurrency": CONCURRENCY, "seconds": round(took, 2), "waited": waiting}))
+    document = {
+        "requests": REQUESTS,
+        "concurrency": CONCURRENCY,
+        "seconds": round(took, 2),
+        "waited": waiting,
+        "bars": [bar("1,000 judge requests, 32 at a time", took, "s", most=20)],
+    }
+    print(json.dumps(document, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How much the harness itself costs: a model that answers at once, over many samples, from folder to metrics.
 
-    python benchmarks/null_model.py [--samples 100000]
+    python -m benchmarks.null_model [--samples 100000]
 
 prints one JSON document: samples a second of the whole run, and the most memory it had.
 """
@@ -13,8 +13,10 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import tasks
+from benchmarks.bars import bar
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.run import evaluate
@@ -22,7 +24,7 @@ from harness.registry import Registry
 from tests.support.fakes import Parrot, write_quiz
 
 
-def measure(samples: int) -> dict[str, float]:
+def measure(samples: int) -> dict[str, Any]:
     """Runs the quiz once in a temporary folder."""
     tasks.TASKS = Registry("task", {"quiz": "tests.support.fakes:Quiz"})
     with tempfile.TemporaryDirectory() as folder:
@@ -37,6 +39,10 @@ def measure(samples: int) -> dict[str, float]:
         "seconds": round(seconds, 2),
         "samples_per_second": round(samples / seconds),
         "peak_mib": round(peak),
+        "bars": [
+            bar("whole run", samples / seconds, "samples/s", least=10_000),
+            bar("most memory", peak, "MiB", most=1024),
+        ],
     }
 
 

@@ -1,6 +1,6 @@
 """How long a report of many samples takes to write, and its pages to show and to filter, in headless Chromium.
 
-    python benchmarks/report_pages.py [--samples 100000]
+    python -m benchmarks.report_pages [--samples 100000]
 
 prints one JSON document: seconds to write, the largest file in MiB, milliseconds to the first paint, to the list of all
 samples, to a second run beside them, and for one filter (median of several).
@@ -20,6 +20,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 import tasks
+from benchmarks.bars import bar
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.run import evaluate
@@ -64,6 +65,11 @@ def measure(samples: int) -> dict[str, Any]:
         "files": len(sizes),
         "largest_file_mib": round(max(sizes) / 2**20, 2),
         **shown,
+        "bars": [
+            bar("first paint, overview", shown["overview_first_paint_ms"], "ms", most=1000),
+            bar("first paint, 100,000 samples", shown["samples_first_paint_ms"], "ms", most=1000),
+            bar("one filter over 100,000 samples", shown["filter_ms"], "ms", most=200),
+        ],
     }
 
 

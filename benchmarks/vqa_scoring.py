@@ -1,6 +1,6 @@
 """How long it takes to score all of VQA-v2 val2014: 214,354 made-up answers, from annotation files to metrics.
 
-    python benchmarks/vqa_scoring.py [--questions 214354]
+    python -m benchmarks.vqa_scoring [--questions 214354]
 
 prints one JSON document: seconds of each step on one core, and the most memory the process had. The files are made by
 another process, which counts nowhere.
@@ -18,7 +18,9 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from benchmarks.bars import bar
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.metrics import metrics_of, score_all
@@ -33,7 +35,10 @@ _TYPES = (("is the", "yes/no"), ("how many", "number"), ("what", "other"))
 
 def main(questions: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, __file__, "--make", folder, "--questions", str(questions)], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.vqa_scoring", "--make", folder, "--questions", str(questions)],
+            check=True,
+        )
         return measure(Path(folder))
 
 
@@ -57,7 +62,7 @@ def make(root: Path, questions: int) -> None:
     (root / VAL_ANNOTATIONS).write_text(json.dumps({"annotations": annotations}), encoding="utf-8")
 
 
-def measure(root: Path) -> dict[str, float]:
+def measure(root: Path) -> dict[str, Any]:
     config = RunConfig("made-up", ("vqav2",), {"vqav2": DataSource("folder", root)}, root / "run")
     rng = random.Random(1)
     clock = [time.perf_counter()]
@@ -70,13 +75,18 @@ def measure(root: Path) -> dict[str, float]:
     metrics = metrics_of(plan, scored, config)
     clock.append(time.perf_counter())
     read, _, score, aggregate = (round(after - before, 2) for before, after in pairwise(clock))
+    total, peak = read + score + aggregate, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "answers": metrics["n_scored"],
         "read_s": read,
         "score_s": score,
         "aggregate_s": aggregate,
-        "total_s": round(read + score + aggregate, 2),
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "total_s": round(total, 2),
+        "peak_mib": round(peak),
+        "bars": [
+            bar("214,354 VQA-v2 answers scored", total, "s", most=30),
+            bar("most memory", peak, "MiB", most=1024),
+        ],
     }
 
 

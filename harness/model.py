@@ -41,9 +41,13 @@ class ReadyGroup:
 
 
 class Model(ABC):
-    """A loaded model on its device."""
+    """A loaded model on its device.
+
+    `sharing`: whether questions about one medium may share what does not depend on them; False is the reference path.
+    """
 
     card: ModelCard
+    sharing: bool = True
 
     @abstractmethod
     def preparer(self) -> Preparer:

@@ -92,6 +92,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 judge_prices=values["judge-prices"],
                 max_cost=values["max-cost"],
                 seed=values["seed"],
+                sharing=not values["no-sharing"],
                 profile=values["profile"],
                 cache=None if values["no-cache"] else values["cache"] or cache_home(),
                 command=("run-eval", *argv),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["CHANGEABLE", "Interrupted", "Run", "evaluate", "judge_run", "load_run", "plan", "resume"]
 
 CHANGEABLE = (
-    *("batch_tokens", "workers", "device", "media_timeout_s", "allow_missing_files", "cache", "command"),
+    *("batch_tokens", "workers", "device", "media_timeout_s", "allow_missing_files", "sharing", "cache", "command"),
     *("judge_concurrency", "judge_batch", "judge_prices", "max_cost"),
 )
 """Fields of a configuration that may be others when a run is resumed: they change no answer."""
@@ -238,13 +238,15 @@ def _check_same_model(model: Model, recorded: Mapping[str, Json], path: Path) ->
 def _load(config: RunConfig) -> Model:
     from models import load_model
 
-    return load_model(
+    model = load_model(
         config.model,
         checkpoint=config.checkpoint,
         device=config.device,
         dtype=config.dtype,
         video_reader=config.video_reader,
     )
+    model.sharing = config.sharing
+    return model
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +13,13 @@ from torch import Tensor
 
 from harness.media.chunks import Chunk
 from harness.model import Model, ModelCard, ReadyGroup
-from harness.types import Group, Response, Video
+from harness.types import Group, Media, Request, Response, Video
 from models.llava.fusion import MediaFusion
 from models.llava.generation import greedy
 from models.llava.model import Assembled, LlavaModel
 from models.llava.preprocess import LlavaPreparer
 from models.llava.prompts import Conversation, prompt_ids
+from models.llava.sharing import SharedFusion, answer, split_at_medium
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,12 +27,12 @@ if TYPE_CHECKING:
 FRAMES_AT_ONCE = 16
 PADDING = -1
 """Pads prompts: below 0, so pre-fusion does not see it, and no id of any tokenizer."""
-VERSION = "1"
+VERSION = "2"
 """Raise it whenever a change in this family can alter an answer: it is part of the response cache's key."""
 
 
 class LlavaAdapter(Model):
-    """Answers the questions about a medium together: tower and compression once, pre-fusion and decoding batched."""
+    """Answers the questions about a medium together: whatever does not depend on the question is computed once."""
 
     def __init__(
         self,
@@ -54,77 +57,121 @@ class LlavaAdapter(Model):
         vision = (patches if self.model.reducer.needs_text else 0) + (
             self.model.reducer.token_count(patches) or patches
         )
-        longest = max(len(request.text) // 3 + request.max_new_tokens for request in group.requests)
-        return len(group.requests) * (vision + longest)
+        lengths = [len(request.text) // 3 + request.max_new_tokens for request in group.requests]
+        if self._shares(group):
+            return vision + sum(lengths)
+        return len(group.requests) * (vision + max(lengths))
 
     @torch.inference_mode()
     def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
+        for together, some in groupby(groups, lambda ready: self._shares(ready.group)):
+            for ready in some if together else ():
+                yield from self._shared(ready)
+            if not together:
+                yield from self._one_by_one(list(some))
+
+    def _shares(self, group: Group) -> bool:
+        """Whether a group's questions share what does not depend on them."""
+        return self.sharing and group.media is not None and len(group.requests) > 1
+
+    def _shared(self, ready: ReadyGroup) -> Iterator[Response]:
+        """The medium once, for all questions about it."""
+        asked = [(ready.group.media, request) for request in ready.group.requests]
+        parts = split_at_medium(self._prompts([ready]))
+        if parts is None:
+            yield from self._one_by_one([ready])
+            return
+        fusion = SharedFusion(self.model, *parts)
+        for pixels, _ in self._pixels([ready]):
+            fusion.add(pixels)
+        shared = fusion.shared()
+        limit, frames = self.model.config.max_length, [fusion.frames] * len(asked)
+        if limit and len(shared) + max(fusion.lengths) > limit:
+            inputs = self.model.joined(shared, fusion.questions(), len(parts[0]))
+            yield from self._answers(asked, inputs, frames)
+            return
+        tokens = answer(self.model, shared, fusion.questions(), partial(self._ended, asked))
+        vision = len(shared) - len(parts[0])
+        for row, one in enumerate(asked):
+            text = len(parts[0]) + fusion.lengths[row]
+            yield self._response(*one, tokens[row], vision, text, fusion.frames, cut=0)
+
+    def _one_by_one(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
+        """A padded row a question: the reference path, and the fast one for pictures with one question each."""
         with_media = [ready for ready in groups if ready.group.media is not None]
         text_only = [ready for ready in groups if ready.group.media is None]
         if with_media:
-            ids, fusion = self._fused(with_media)
+            ids = self._ids(with_media)
+            medium_of = [index for index, ready in enumerate(with_media) for _ in ready.group.requests]
+            fusion = MediaFusion(self.model, ids, medium_of)
+            for pixels, owners in self._pixels(with_media):
+                fusion.add(pixels, owners)
             inputs = self.model.assemble(fusion, ids, attention_mask=ids != PADDING, padding_side="left")
-            yield from self._answers(with_media, inputs, fusion)
+            asked = [(ready.group.media, request) for ready in with_media for request in ready.group.requests]
+            yield from self._answers(asked, inputs, [fusion.frames(row) for row in range(len(asked))])
         if text_only:
             ids = self._ids(text_only)
-            yield from self._answers(text_only, self.model.text_inputs(ids, ids != PADDING), None)
+            inputs = self.model.text_inputs(ids, ids != PADDING)
+            asked = [(None, request) for ready in text_only for request in ready.group.requests]
+            yield from self._answers(asked, inputs, [0] * len(asked))
 
-    def _fused(self, groups: Sequence[ReadyGroup]) -> tuple[Tensor, MediaFusion]:
-        """All chunks of all groups past their questions; pictures of several groups share a tower call."""
-        ids = self._ids(groups)
-        medium_of = [index for index, ready in enumerate(groups) for _ in ready.group.requests]
-        fusion = MediaFusion(self.model, ids, medium_of)
+    def _pixels(self, groups: Sequence[ReadyGroup]) -> Iterator[tuple[Tensor, list[int]]]:
+        """Normalised pictures of all chunks in order, some at a time, each with its group's index."""
         waiting: list[Chunk] = []
         owners: list[int] = []
-
-        def flush() -> None:
-            pictures = torch.from_numpy(np.concatenate(waiting))
-            fusion.add(self.model.tower.normalise(pictures, self._dtype), owners)
-            waiting.clear()
-            owners.clear()
-
         for index, ready in enumerate(groups):
             for chunk in ready.chunks:
                 waiting.append(chunk)
                 owners += [index] * len(chunk)
                 if len(owners) >= FRAMES_AT_ONCE:
-                    flush()
+                    yield self._normalised(waiting), owners
+                    waiting, owners = [], []
         if owners:
-            flush()
-        return ids, fusion
+            yield self._normalised(waiting), owners
+
+    def _normalised(self, chunks: list[Chunk]) -> Tensor:
+        return self.model.tower.normalise(torch.from_numpy(np.concatenate(chunks)), self._dtype)
 
     def _answers(
-        self, groups: Sequence[ReadyGroup], inputs: Assembled, fusion: MediaFusion | None
+        self, asked: Sequence[tuple[Media | None, Request]], inputs: Assembled, frames: Sequence[int]
     ) -> Iterator[Response]:
-        asked = [(ready.group.media, request) for ready in groups for request in ready.group.requests]
-
-        def ended(row: int, tokens: Sequence[int]) -> bool:
-            media, request = asked[row]
-            keyword = self._video_stop if isinstance(media, Video) else []
-            by_keyword = bool(keyword) and list(tokens[-len(keyword) :]) == keyword
-            return tokens[-1] in self._stop or by_keyword or len(tokens) == request.max_new_tokens
-
         longest = max(request.max_new_tokens for _, request in asked)
-        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, ended)
-        for row, (media, request) in enumerate(asked):
-            text = self.tokenizer.decode(generated.tokens[row], skip_special_tokens=True).strip()
-            for stop in (self.template.stop, self.template.video_stop if isinstance(media, Video) else None):
-                text = text.removesuffix(stop or "").strip()
-            yield Response(
-                request.sample_id,
-                text,
-                vision_tokens=inputs.vision[row],
-                text_tokens=int(inputs.mask[row].sum()) - inputs.vision[row],
-                output_tokens=len(generated.tokens[row]),
-                frames=0 if fusion is None else fusion.frames(row),
-                notes=(f"prompt cut by {cut} tokens (tokenizer_model_max_length)",) if (cut := inputs.cut[row]) else (),
-            )
+        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, partial(self._ended, asked))
+        for row, one in enumerate(asked):
+            vision = inputs.vision[row]
+            text = int(inputs.mask[row].sum()) - vision
+            yield self._response(*one, generated.tokens[row], vision, text, frames[row], inputs.cut[row])
 
-    def _ids(self, groups: Sequence[ReadyGroup]) -> Tensor:
-        """Prompts of all requests, right-padded [B, T]."""
-        rows = [
-            torch.tensor(prompt_ids(request.text, ready.group.media is not None, self.template, self.tokenizer))
+    def _ended(self, asked: Sequence[tuple[Media | None, Request]], row: int, tokens: Sequence[int]) -> bool:
+        media, request = asked[row]
+        keyword = self._video_stop if isinstance(media, Video) else []
+        by_keyword = bool(keyword) and list(tokens[-len(keyword) :]) == keyword
+        return tokens[-1] in self._stop or by_keyword or len(tokens) == request.max_new_tokens
+
+    def _response(
+        self, media: Media | None, request: Request, tokens: list[int], vision: int, text: int, frames: int, cut: int
+    ) -> Response:
+        said = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        for stop in (self.template.stop, self.template.video_stop if isinstance(media, Video) else None):
+            said = said.removesuffix(stop or "").strip()
+        return Response(
+            request.sample_id,
+            said,
+            vision_tokens=vision,
+            text_tokens=text,
+            output_tokens=len(tokens),
+            frames=frames,
+            notes=(f"prompt cut by {cut} tokens (tokenizer_model_max_length)",) if cut else (),
+        )
+
+    def _prompts(self, groups: Sequence[ReadyGroup]) -> list[list[int]]:
+        return [
+            prompt_ids(request.text, ready.group.media is not None, self.template, self.tokenizer)
             for ready in groups
             for request in ready.group.requests
         ]
+
+    def _ids(self, groups: Sequence[ReadyGroup]) -> Tensor:
+        """Prompts of all requests, right-padded [B, T]."""
+        rows = [torch.tensor(ids) for ids in self._prompts(groups)]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING).to(self._device)

@@ -135,6 +135,12 @@ class LlavaModel(nn.Module):
             targets.append(target)
         return _padded(rows, targets, media, self.config.max_length, padding_side or self.config.padding_side)
 
+    def joined(self, shared: Tensor, questions: Sequence[Tensor], before: int) -> Assembled:
+        """A row a question [P + T_b, H], cut to `max_length`, left-padded. `before`: positions of text in `shared`."""
+        rows = [torch.cat([shared, one]) for one in questions]
+        labels = [torch.full(row.shape[:1], IGNORE, device=row.device) for row in rows]
+        return _padded(rows, labels, [(before, len(shared) - before)] * len(rows), self.config.max_length, "left")
+
     def text_inputs(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Assembled:
         """Rows without a medium, left-padded for generation: plain embeddings, no pre-fusion, no cut, as released."""
         keep = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()

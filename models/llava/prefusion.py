@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import LlamaConfig
+from transformers import DynamicCache, LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRotaryEmbedding
 
 
@@ -26,6 +26,15 @@ class TextContext:
 
     def rows(self, index: Tensor) -> TextContext:
         return TextContext(self.embeds[index], self.visible[index])
+
+
+@dataclass(frozen=True, slots=True)
+class SharedVision:
+    """m pictures after the visual part of pre-fusion: `visual` [m, K, H], keys and values of `length` positions."""
+
+    visual: Tensor
+    cache: DynamicCache
+    length: int
 
 
 class PreFusion(nn.Module):
@@ -51,9 +60,20 @@ class PreFusion(nn.Module):
         fused = text.embeds.scatter(1, place, hidden[:, length:])
         return hidden[:, :length], torch.where(text.visible[..., None], fused, text.embeds)
 
-    def blocks(self, hidden: Tensor) -> Tensor:
-        """The blocks over a whole sequence [B, V + T, H], causal, nothing hidden."""
-        angles = self.rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])
+    def blocks(
+        self,
+        hidden: Tensor,
+        cache: DynamicCache | None = None,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """The blocks over a sequence [B, L, H], by default a whole one, causal, nothing hidden.
+
+        `cache`: keys and values of what came before, which grows. `positions` [L]; `mask` [1, 1, L, keys] is added.
+        """
+        if positions is None:
+            positions = torch.arange(hidden.shape[1], device=hidden.device)
+        angles = self.rotary(hidden, positions[None])
         for layer in self.layers:
-            hidden = layer(hidden, attention_mask=None, position_embeddings=angles)
+            hidden = layer(hidden, attention_mask=mask, position_embeddings=angles, past_key_values=cache)
         return hidden

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from models.llava.prefusion import TextContext
+from models.llava.prefusion import SharedVision, TextContext
 from models.llava.tower import FeatureRequest, VisualFeatures
 
 
@@ -54,6 +54,17 @@ class VisualReducer(nn.Module, ABC):
     def fuse(self, encoded: Encoded, text: TextContext) -> Reduction:
         """One encoded image a row of text. Must not look across rows; visual tokens must not depend on the text."""
         return Reduction(encoded.tokens, text.embeds)
+
+    def begin(self, encoded: Encoded) -> SharedVision:
+        """The visual part of `fuse`, for any questions about these pictures. Where `needs_text`."""
+        raise NotImplementedError
+
+    def go_on(self, vision: SharedVision, text: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """The rest of `fuse`: rows of text [m, N, H] fused, at `positions` [N] under `mask` [1, 1, N, keys].
+
+        The cache in `vision` grows by N. What the mask hides may not matter.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def token_count(self, patches: int) -> int | None:

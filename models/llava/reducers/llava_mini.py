@@ -12,10 +12,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from models.llava.compression import Compression
 from models.llava.config import LlavaConfig
-from models.llava.prefusion import PreFusion, TextContext
+from models.llava.prefusion import PreFusion, SharedVision, TextContext
 from models.llava.projector import build_projector
 from models.llava.reducers import Encoded, Reduction, VisualReducer
 from models.llava.tower import FeatureRequest, VisualFeatures
@@ -55,6 +56,16 @@ class LlavaMini(VisualReducer):
         assert encoded.patches is not None
         vision, fused = self.prefusion(torch.cat([encoded.patches, encoded.tokens], dim=1), text)
         return Reduction(vision[:, -tokens:], fused)
+
+    def begin(self, encoded: Encoded) -> SharedVision:
+        assert encoded.patches is not None
+        vision = torch.cat([encoded.patches, encoded.tokens], dim=1)
+        cache = DynamicCache()
+        hidden = self.prefusion.blocks(vision, cache)
+        return SharedVision(hidden[:, -encoded.tokens.shape[1] :], cache, vision.shape[1])
+
+    def go_on(self, vision: SharedVision, text: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        return self.prefusion.blocks(text, vision.cache, positions, mask)
 
     def token_count(self, patches: int) -> int:
         return len(self.compressor.query)

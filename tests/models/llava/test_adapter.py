@@ -138,6 +138,15 @@ def test_cut_prompt_is_said(tmp_path: Path, media: list[Media]) -> None:
     assert found["text0"].notes == ()
 
 
+def test_cut_prompts_of_one_medium_are_said_each(tmp_path: Path, media: list[Media]) -> None:
+    adapter = _loaded(write_checkpoint(tmp_path, tokenizer_model_max_length=5))
+    group = _group(media[0], "what ?", "what is it ?", "is it red ? what")
+    found = _answers(adapter, group)
+    adapter.sharing = False
+    assert _answers(adapter, group) == found
+    assert [found[f"p{index}"].notes != () for index in range(3)] == [False, True, True]
+
+
 def test_broken_medium_is_heard_of_before_any_answer(adapter: LlavaAdapter, media: list[Media]) -> None:
     def broken() -> Iterator[np.ndarray]:
         yield next(adapter.preparer()(media[2], FramePolicy()))
@@ -219,6 +228,17 @@ def test_every_precision_answers(tmp_path: Path, media: list[Media], dtype: str)
 
 
 def test_cost_grows_with_questions_and_patches(adapter: LlavaAdapter, media: list[Media]) -> None:
+    one, two = _group(media[0], "what ?"), _group(media[0], "what ?", "what ?")
     cost: Callable[[Group], int] = adapter.cost_tokens
-    assert cost(_group(media[0], "what ?", "what ?")) == 2 * cost(_group(media[0], "what ?"))
-    assert cost(_group(media[0], "what ?")) > 0
+    assert 0 < cost(one) < cost(two) < 2 * cost(one)
+    adapter.sharing = False
+    assert cost(two) == 2 * cost(one)
+    adapter.sharing = True
+
+
+def test_without_sharing_the_answers_are_the_same(adapter: LlavaAdapter, media: list[Media]) -> None:
+    groups = [_group(media[index], "what color is it ?", "which shape ?", "is it red ?") for index in (0, 3, 1)]
+    shared = _answers(adapter, *groups)
+    adapter.sharing = False
+    assert _answers(adapter, *groups) == shared
+    adapter.sharing = True
