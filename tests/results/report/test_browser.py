@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -131,6 +132,19 @@ def test_two_runs_stand_side_by_side_where_they_differ(page: Page, report: str) 
     assert page.locator(".line").first.locator(".state").count() == 2
     for line in page.locator(".line").all()[:10]:
         assert len({badge.inner_text() for badge in line.locator(".state").all()}) == 2
+
+
+def test_what_only_one_run_was_asked_stands_beside_its_answer(page: Page, tmp_path: Path) -> None:
+    data = source(tmp_path / "data")
+    finished_run(tmp_path / "runs" / "first", data, {}, names=("mlvu",))
+    finished_run(tmp_path / "runs" / "second", data, {}, names=("mlvu",), prompt="lmms-eval")
+    write_report([tmp_path / "runs"], tmp_path / "report", most_media=0)
+    show(page, (tmp_path / "report" / "index.html").as_uri() + "#samples?task=mlvu&vs=1")
+    page.locator(".line").first.click()
+    page.wait_for_selector("#detail h2")
+    first, second = (page.locator("#detail .answer").nth(n) for n in (0, 1))
+    assert "Asked otherwise" not in first.inner_text()
+    assert "Asked otherwise" in second.inner_text()
 
 
 def test_a_clip_shows_its_frames(page: Page, report: str) -> None:
