@@ -20,6 +20,7 @@ from results.leaderboard.board import Board, make_board
 from results.leaderboard.cells import RunCells, read_runs
 from results.leaderboard.document import render_csv
 from results.leaderboard.markdown import render as render_markdown
+from results.leaderboard.text import name_of
 from results.paper.check import CLASSES, Check, checks
 from results.paper.check.time import latency_lines, latency_points
 from results.plots import Axis, Dot, Series, nice_ticks
@@ -39,7 +40,7 @@ machine's.
 
 def pages(runs: Sequence[RunCells]) -> Iterator[tuple[str, str]]:
     """Names and texts of the files."""
-    board = make_board([replace(run, info={**run.info, "speeds": {}}) for run in runs])
+    board = make_board([_anywhere(run) for run in runs])
     plotted = {name: svg for name in PLOTTED if (svg := _score_against_flops(board, name)) is not None}
     yield "README.md", INDEX
     yield "tiny.md", render_markdown(board) + "".join(f"\n![{name} against FLOPs]({name}.svg)\n" for name in plotted)
@@ -47,6 +48,11 @@ def pages(runs: Sequence[RunCells]) -> Iterator[tuple[str, str]]:
     yield from ((f"{name}.svg", svg) for name, svg in plotted.items())
     yield "paper-check.md", "\n".join(_paper_check()) + "\n"
     yield "latency.svg", _latency()
+
+
+def _anywhere(run: RunCells) -> RunCells:
+    """The run without what the machine had to do with it."""
+    return replace(run, info={**run.info, "speeds": {}, "environment": {}})
 
 
 def _score_against_flops(board: Board, task: str) -> str | None:
@@ -61,12 +67,12 @@ def _score_against_flops(board: Board, task: str) -> str | None:
                 if cell.value is not None and "tflops_per_sample" in cell.costs
             ]
             if dots:
-                ticks = nice_ticks(max(dot.x for dot in dots))
+                title, ticks = name_of(table, column), nice_ticks(max(dot.x for dot in dots))
                 x, y = (
                     Axis("GFLOPs a sample", 0, ticks[-1], ticks),
-                    Axis(column.title, 0, 100, (0, 20, 40, 60, 80, 100)),
+                    Axis(title, 0, 100, (0, 20, 40, 60, 80, 100)),
                 )
-                return plots.as_file(f"{column.title}, sample data: score in %, 95 % interval", x, y, dots)
+                return plots.as_file(f"{title}, sample data: score in %, 95 % interval", x, y, dots)
     return None
 
 

@@ -20,14 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_media(parser: argparse.ArgumentParser) -> None:
-    """`--media-limit`, for `report` and `view`."""
-    parser.add_argument("--no-media", dest="media_limit", action="store_const", const=0, help="leave pictures out")
+    """`--media-limit` and `--no-media`, for `report` and `view`."""
     parser.add_argument(
         "--media-limit",
         type=count,
         default=1000,
         metavar="N",
-        help="pictures and videos of a benchmark that are shown (default: 1000)",
+        help="pictures and videos of a benchmark that are shown (default: %(default)s)",
+    )
+    parser.add_argument(  # after the option whose value it sets, so that the default is that one's
+        "--no-media", dest="media_limit", action="store_const", const=0, help="leave pictures and video frames out"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from harness.cli import DONE
@@ -35,11 +36,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
             following.start()
             print(f"http://{HOST}:{serving.server_address[1]}/index.html", flush=True)
             note("Ctrl-C ends it")
-            try:
+            with suppress(KeyboardInterrupt):
                 serving.serve_forever()
-            except KeyboardInterrupt:
-                pass
-            finally:
-                stopped.set()
-                following.join()
+            stopped.set()
+            following.join()
     return DONE

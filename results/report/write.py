@@ -77,7 +77,9 @@ def _samples(root: Path, runs: Sequence[RunCells], gallery: Gallery) -> Iterator
             if written["n"]:
                 tasks[task] = {"title": _title(task), **written}
         if tasks:
-            yield {"name": f"{config['model']} ({folder.resolve().name})", "tasks": tasks}
+            named = folder.resolve().name
+            name = named if named == config["model"] else f"{config['model']} ({named})"
+            yield {"name": name, "tasks": tasks}
 
 
 def _title(task: str) -> str:

@@ -26,7 +26,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunCells]:
 
 
 def test_pace_and_places_of_this_machine_stay_out(runs: list[RunCells]) -> None:
-    slower = [replace(run, info={**run.info, "speeds": {}}) for run in runs]
+    device = {"name": "cuda:0", "model": "Some GPU"}
+    slower = [replace(run, info={**run.info, "speeds": {}, "environment": {"device": device}}) for run in runs]
     assert dict(pages(runs)) == dict(pages(slower))
     for name, text in pages(runs):
         assert str(runs[0].folder.parent) not in text, name

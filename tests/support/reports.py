@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
@@ -40,10 +41,20 @@ def source(root: Path) -> DataSource:
     return DataSource("folder", root, synthetic=True)
 
 
-def finished_run(folder: Path, data: DataSource, said: Mapping[str, str | None], otherwise: str | None = None) -> Run:
-    """What was answered by sample id; all others are `otherwise`, or right where that is None."""
-    samples = [one for task in TASKS_SHOWN for one in TASKS.load(task)().samples(data)]
+def finished_run(
+    folder: Path,
+    data: DataSource,
+    said: Mapping[str, str | None],
+    otherwise: str | None = None,
+    names: Sequence[str] = TASKS_SHOWN,
+    **settings: Any,
+) -> Run:
+    """What was answered by sample id; all others are `otherwise`, or right where that is None.
+
+    `names`: of the tasks, of TASKS_SHOWN; `settings`: further ones of the run.
+    """
+    samples = [one for task in names for one in TASKS.load(task)().samples(data)]
     answers = {one.id: one.answer if otherwise is None else otherwise for one in samples}
-    sources = dict.fromkeys(TASKS_SHOWN, data)
-    config = RunConfig(folder.name, TASKS_SHOWN, sources, folder, workers=0, max_missing=1.0)
+    sources = dict.fromkeys(names, data)
+    config = RunConfig(folder.name, tuple(names), sources, folder, workers=0, max_missing=1.0, **settings)
     return evaluate(config, model=Told({**answers, **said}))

@@ -93,7 +93,7 @@ const Browser = (() => {
 
   /** Shows the chosen sample beside the list, or nothing. */
   async function open() {
-    Place.write(place);
+    Place.write(place, place.id && !Place.read().id);
     mark();
     const number = place.id ? one.at.get(place.id) : undefined;
     document.body.classList.toggle("open", number !== undefined);

@@ -7,8 +7,13 @@ const Detail = (() => {
     return page[number % pageRows];
   }
 
-  /** `sides`: [{run, state, record}]; the first one's prompt and medium are shown for both. */
+  let shown = ""; // a report that is written anew does not disturb a reader whose sample is as it was
+
+  /** `sides`: [{run, state, record}]; the first one's prompt is shown for both, another prompt beside its answer. */
   function render(target, sides, address) {
+    const now = JSON.stringify([sides, address]);
+    if (now === shown && target.querySelector(".answer")) return;
+    shown = now;
     const sample = sides[0].record;
     const head = element("header");
     const link = element("a", sample.id, { href: address, title: "link to this sample" });
@@ -22,7 +27,11 @@ const Detail = (() => {
     if (sample.choices.length) target.append(list("Options", sample.choices));
     target.append(section("Reference", sample.reference || "none"));
     const columns = element("div", "", { class: "sides" });
-    for (const side of sides) columns.append(answer(side, sides.length > 1));
+    for (const side of sides) {
+      const column = answer(side, sides.length > 1);
+      if (side.record.prompt !== sample.prompt) column.prepend(section("Asked otherwise", side.record.prompt));
+      columns.append(column);
+    }
     target.append(columns);
   }
 

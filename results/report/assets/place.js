@@ -19,9 +19,9 @@ const Place = (() => {
     return `#${place.view}${query ? `?${query}` : ""}`;
   }
 
-  /** Writes the place into the address without leaving a step in the history. */
-  function write(place) {
-    history.replaceState(null, "", link(place));
+  /** Writes the place into the address; `step`: going back leads to where the reader was before. */
+  function write(place, step = false) {
+    if (link(place) !== location.hash) history[step ? "pushState" : "replaceState"](null, "", link(place));
   }
 
   return { read, link, write };

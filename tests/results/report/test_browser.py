@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -133,6 +134,19 @@ def test_two_runs_stand_side_by_side_where_they_differ(page: Page, report: str) 
         assert len({badge.inner_text() for badge in line.locator(".state").all()}) == 2
 
 
+def test_what_only_one_run_was_asked_stands_beside_its_answer(page: Page, tmp_path: Path) -> None:
+    data = source(tmp_path / "data")
+    finished_run(tmp_path / "runs" / "first", data, {}, names=("mlvu",))
+    finished_run(tmp_path / "runs" / "second", data, {}, names=("mlvu",), prompt="lmms-eval")
+    write_report([tmp_path / "runs"], tmp_path / "report", most_media=0)
+    show(page, (tmp_path / "report" / "index.html").as_uri() + "#samples?task=mlvu&vs=1")
+    page.locator(".line").first.click()
+    page.wait_for_selector("#detail h2")
+    first, second = (page.locator("#detail .answer").nth(n) for n in (0, 1))
+    assert "Asked otherwise" not in first.inner_text()
+    assert "Asked otherwise" in second.inner_text()
+
+
 def test_a_clip_shows_its_frames(page: Page, report: str) -> None:
     show(page, f"{report}#samples?task=mlvu")
     page.locator(".line").first.click()
@@ -154,6 +168,44 @@ def test_a_hostile_link_does_nothing(page: Page, report: str) -> None:
     assert page.input_value("#run") == "0"
 
 
+def test_a_script_that_came_into_the_page_would_not_run(browser: Browser, report: str) -> None:
+    shown = browser.new_context(offline=True).new_page()
+    show(shown, f"{report}#samples")
+    refused = shown.evaluate(
+        """() => new Promise(done => {
+             document.addEventListener('securitypolicyviolation', event => done(event.violatedDirective));
+             const script = document.createElement('script');
+             script.textContent = 'window.taken = 2';
+             document.body.append(script);
+           })"""
+    )
+    assert refused.startswith("script-src")
+    assert shown.evaluate("window.taken") is None
+    shown.context.close()
+
+
+def test_going_back_closes_the_sample(page: Page, report: str) -> None:
+    show(page, f"{report}#samples?task=gqa")
+    page.locator(".line").nth(3).click()
+    page.keyboard.press("j")
+    expect(page.locator("#detail h2")).to_have_text("00004")
+    page.go_back()
+    expect(page.locator("#detail h2")).to_have_count(0)
+    assert page.locator(".line[aria-current]").count() == 0
+
+
+def test_the_search_looks_at_what_the_second_run_said_too(page: Page, report: str) -> None:
+    show(page, f"{report}#samples?task=gqa&state=wrong")
+    page.fill("#search", "window.taken")
+    assert ids(page) == ["00000"]
+    show(page, f"{report}#samples?task=gqa&run=1&state=wrong")
+    page.fill("#search", "window.taken")
+    assert ids(page) == []
+    page.select_option("#vs", "0")
+    expect(page.locator(".line")).to_have_count(1)
+    assert ids(page) == ["00000"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_both_themes(browser: Browser, report: str, scheme: str) -> None:
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
@@ -166,6 +218,19 @@ def test_text_stands_out_in_both_themes(browser: Browser, report: str, scheme: s
     assert (ink < paper) == (scheme == "light")
     assert abs(ink - paper) > 3 * 150
     context.close()
+
+
+@pytest.mark.parametrize("width", [800, 1000, 1600])
+def test_list_and_sample_scroll_on_their_own_and_the_page_does_not(page: Page, report: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 500})
+    show(page, f"{report}#samples?task=gqa&vs=1&id=00002")
+    page.wait_for_selector("#detail .answer")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 500
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for box in ("list", "detail"):
+        low = page.evaluate(f"document.getElementById('{box}').getBoundingClientRect().bottom")
+        assert low <= 500
+        assert page.evaluate(f"(one => one.scrollHeight > one.clientHeight)(document.getElementById('{box}'))")
 
 
 @pytest.mark.parametrize("view", ["overview", "samples?task=gqa", "samples?task=gqa&id=00002&vs=1"])

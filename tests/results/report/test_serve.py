@@ -13,9 +13,10 @@ from playwright.sync_api import expect
 
 from harness.cli import CHANGE_SOMETHING, main
 from harness.errors import UserError
+from harness.media.image import open_image
 from harness.records.folder import METRICS, RunFolder
 from harness.records.journal import Journal, entry_of
-from harness.types import Response
+from harness.types import Image, Response
 from results.report.serve import HOST, Follower, server
 from tests.support.chromium import chromium
 from tests.support.reports import source
@@ -103,14 +104,31 @@ def test_a_run_in_progress_is_followed_on_the_page(tmp_path: Path) -> None:
         following = threading.Thread(target=follower.follow, args=(stopped,), daemon=True)
         following.start()
         page = browser.new_page()
-        page.goto(f"http://{HOST}:{serving.server_address[1]}/#samples?task=gqa")
+        page.goto(f"http://{HOST}:{serving.server_address[1]}/#samples?task=gqa&id=00000")
         expect(page.locator(".line")).to_have_count(1)
         expect(page.locator("#live")).to_contain_text("in progress")
+        page.evaluate("document.querySelector('#detail .answer').dataset.read = 'yes'")
         with Journal(RunFolder(tmp_path / "run").journal("gqa")) as journal:
             journal.append(entry_of("00001", Response("00001", "nonsense"), 0.0, False, None))
         expect(page.locator(".line")).to_have_count(2, timeout=60_000)
+        assert page.locator("#detail .answer").get_attribute("data-read") == "yes", "the reader was disturbed"
         stopped.set()
         following.join()
         serving.shutdown()
     assert json.loads((root / "stamp.json").read_text())["running"]
     assert not (tmp_path / "run" / METRICS).exists()
+
+
+def test_a_medium_is_read_once_however_often_the_report_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = answered_run(tmp_path / "run", "gqa", source(tmp_path / "data"), {"00000": "nonsense"}).folder
+    opened: list[Image] = []
+    monkeypatch.setattr("results.report.media.open_image", lambda image: opened.append(image) or open_image(image))
+    follower = Follower([run], tmp_path / "report", 10)
+    for name in ("00001", "00002"):
+        assert follower.write()
+        with Journal(RunFolder(run).journal("gqa")) as journal:
+            journal.append(entry_of(name, Response(name, "nonsense"), 0.0, False, None))
+    assert follower.write()
+    assert len(opened) == len({image.id for image in opened}) > 0

@@ -182,4 +182,6 @@ def test_of_each_task_only_so_many_media_are_shown(tmp_path: Path) -> None:
 def test_the_command_takes_a_limit_of_media(runs: Path, tmp_path: Path) -> None:
     assert main(["report", str(runs / "first"), "--output", str(tmp_path / "report"), "--media-limit", "1"]) == DONE
     assert len(list((tmp_path / "report" / "media").iterdir())) == 2  # of each of its two tasks
+    assert main(["report", str(runs / "first"), "--output", str(tmp_path / "report")]) == DONE
+    assert len(list((tmp_path / "report" / "media").iterdir())) > 2
     assert main(["report", str(runs / "first"), "--media-limit", "-1"]) == CHANGE_SOMETHING
