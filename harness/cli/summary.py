@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COSTS = {"tflops_per_sample": ">TFLOPs", "ms_per_sample": ">ms", "mib_per_image": ">MiB/image"}
 """What `--profile` adds, by its key in run.json."""
-WAITING = 0.1
+WAITING = 0.5
 """From this share of the time spent waiting for media on, a person is told."""
 
 

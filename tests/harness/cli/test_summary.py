@@ -58,12 +58,12 @@ def test_cut_prompts_and_waiting_for_media_are_said(tmp_path: Path, capsys: pyte
     cut = {"prompt cut by # tokens (tokenizer_model_max_length)": 1200}
     info = {
         "tasks": {"gqa": {"vision_tokens": 1, "notes": cut}, "pope": {"vision_tokens": 1, "notes": {}}},
-        "speeds": {"gqa": {"prefetch_wait_share": 0.04}, "pope": {"prefetch_wait_share": 0.42}},
+        "speeds": {"gqa": {"prefetch_wait_share": 0.04}, "pope": {"prefetch_wait_share": 0.62}},
     }
     RunFolder(run.folder).write(RUN, info)
     said = " ".join(printed(load_run(run.folder), capsys).split())
     assert "gqa: prompt cut by # tokens (tokenizer_model_max_length), in 1,200 answers." in said
-    assert "pope: the model waited for media 42% of the time" in said
+    assert "pope: the model waited for media 62% of the time" in said
     assert "gqa: the model waited" not in said
 
 

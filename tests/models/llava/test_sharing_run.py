@@ -20,7 +20,9 @@ from models.llava.loading import load
 from tests.support.llava_tiny import write_checkpoint
 from tests.support.media import write_video
 
-QUESTIONS = tuple(f"what is the {word} ?" for word in ("color", "shape", "red", "blue", "circle", "square", "what", "a"))
+QUESTIONS = tuple(
+    f"what is the {word} ?" for word in ("color", "shape", "red", "blue", "circle", "square", "what", "a")
+)
 
 
 class Counting:
@@ -48,9 +50,7 @@ def groups(tmp_path: Path) -> list[Group]:
     for name in ("p", "q", "r"):
         PIL.Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / f"{name}.png")
         media.append(Image(name, tmp_path / f"{name}.png"))
-    return [
-        Group(one, tuple(Request(f"{one.id}{at}", text, 4) for at, text in enumerate(QUESTIONS))) for one in media
-    ]
+    return [Group(one, tuple(Request(f"{one.id}{at}", text, 4) for at, text in enumerate(QUESTIONS))) for one in media]
 
 
 def _run(adapter: LlavaAdapter, groups: list[Group], batch_tokens: int) -> tuple[dict[str, str], Counter[str], int]:
