@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 COSTS = {"tflops_per_sample": ">TFLOPs", "ms_per_sample": ">ms", "mib_per_image": ">MiB/image"}
 """What `--profile` adds, by its key in run.json."""
+WAITING = 0.1
+"""From this share of the time spent waiting for media on, a person is told."""
 
 
 def document_of(runs: Mapping[str, Run]) -> Json:
@@ -106,6 +108,15 @@ def _footnotes(runs: Mapping[str, Run]) -> list[str]:
         lines.append(f"Graded by {judge}: never compare with scores of another judge.")
     infos = [(task, info) for run in runs.values() for task, info in run.info["tasks"].items()]
     lines += [f"{task}: {note}." for task, info in infos for note in info.get("cost", {}).get("notes", ())]
+    for task, info in infos:
+        lines += [f"{task}: {note}, in {count:,} answers." for note, count in info.get("notes", {}).items()]
+    for run in runs.values():
+        shares = {task: row["prefetch_wait_share"] for task, row in run.info.get("speeds", {}).items()}
+        lines += [
+            f"{task}: the model waited for media {share:.0%} of the time (see --workers)."
+            for task, share in shares.items()
+            if share >= WAITING
+        ]
     lines += [f"{task}: {entry['prompt_note']}." for task, entry in entries if "prompt_note" in entry]
     for task, entry in entries:
         if "withheld" in entry["headline"]:

@@ -58,6 +58,7 @@ class LlavaConfig:
     `max_length`: hard cut of the language model's sequence (`tokenizer_model_max_length`): the tail, i.e. the
     question, is lost.
     `resolution_ratio` n: images are split in n x n tiles plus the whole image when n > 1. Used by preprocessing only.
+    `reducer`: one of `models.llava.reducers.table.REDUCERS`, set up by `options`; "": as `compressor_size` says.
     """
 
     llama: Mapping[str, Any]
@@ -73,6 +74,8 @@ class LlavaConfig:
     padding_side: Literal["left", "right"] = "right"
     max_length: int | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reducer: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def vision_tokens(self) -> int | None:

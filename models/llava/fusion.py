@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from models.llava.buffer import TokenBuffer
 from models.llava.prefusion import TextContext
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class MediaFusion:
         self._text = TextContext(model.lm.model.embed_tokens(ids.clamp(min=0)), visible)
         self._medium_of = torch.tensor(medium_of, device=ids.device)
         self._sum = torch.zeros_like(self._text.embeds, dtype=torch.float32)
-        self._visual: list[list[Tensor]] = [[] for _ in range(max(medium_of) + 1)]
+        self._visual = [TokenBuffer() for _ in range(max(medium_of) + 1)]
 
     def add(self, pixels: Tensor, medium: Sequence[int]) -> None:
         """Normalised pixels [m, P, 3, S, S] of m pictures or frames; `medium[i]`: which medium picture i belongs to.
@@ -46,7 +47,7 @@ class MediaFusion:
         encoded = reducer.encode(features, parts=pixels.shape[1])
         if not reducer.needs_text:
             for tokens, owner in zip(encoded.tokens, medium, strict=True):
-                self._visual[owner].append(tokens.clone())
+                self._visual[owner].add(tokens)
             return
         of = torch.tensor(medium, device=pixels.device)
         pictures, rows = torch.nonzero(of[:, None] == self._medium_of[None], as_tuple=True)
@@ -62,16 +63,16 @@ class MediaFusion:
                 self._sum[row[own]] += reduction.text[own].float()
                 if index > fused:
                     # Vision does not see text, so the tokens of a picture's first row are those of all its rows.
-                    self._visual[medium[index]].append(reduction.visual[own][0].clone())
+                    self._visual[medium[index]].add(reduction.visual[own][0])
                     fused = index
 
     def frames(self, row: int) -> int:
         """Pictures or frames that the row's medium has had so far."""
-        return len(self._visual[int(self._medium_of[row])])
+        return self._visual[int(self._medium_of[row])].pictures
 
     def visual(self, row: int) -> Tensor:
         """The visual tokens of a row's medium in time order, [F*K, H]."""
-        return torch.cat(self._visual[int(self._medium_of[row])])
+        return self._visual[int(self._medium_of[row])].tokens()
 
     def text(self) -> Tensor:
         """The text features [B, T, H], averaged over each row's frames."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -18,18 +19,14 @@ PACK_TOKENS = 2048
 @dataclass(frozen=True, slots=True)
 class Pack:
     """Some questions in a row. `members`: their indices; `owner` [N]: the question of each token; `place` [N]: its
-    position within the question; `source` [N]: its index in the questions' tokens laid end to end."""
+    position within the question; `source` [N]: its index in the questions' tokens laid end to end; `ends`: where each
+    member's last token stands."""
 
     members: tuple[int, ...]
     owner: Tensor
     place: Tensor
     source: Tensor
-
-    def ends(self) -> Tensor:
-        """Where each member's last token stands."""
-        changes = torch.ones_like(self.owner, dtype=torch.bool)
-        changes[:-1] = self.owner[1:] != self.owner[:-1]
-        return torch.nonzero(changes).flatten()
+    ends: Tensor
 
 
 def packs(lengths: Sequence[int], device: torch.device) -> Iterator[Pack]:
@@ -40,13 +37,15 @@ def packs(lengths: Sequence[int], device: torch.device) -> Iterator[Pack]:
         while last < len(lengths) and (last == first or size + lengths[last] <= PACK_TOKENS):
             size += lengths[last]
             last += 1
-        members = range(first, last)
-        some = torch.tensor([lengths[index] for index in members], device=device)
+        members, start = range(first, last), sum(lengths[:first])
+        places = [place for member in members for place in range(lengths[member])]
+        # Made of lists, so that nothing waits for a device and a device without values will do.
         yield Pack(
             tuple(members),
-            torch.arange(first, last, device=device).repeat_interleave(some),
-            torch.cat([torch.arange(lengths[index], device=device) for index in members]),
-            torch.arange(size, device=device) + sum(lengths[:first]),
+            torch.tensor([member for member in members for _ in range(lengths[member])], device=device),
+            torch.tensor(places, device=device),
+            torch.arange(start, start + size, device=device),
+            torch.tensor([end - 1 for end in accumulate(lengths[first:last])], device=device),
         )
         first = last
 

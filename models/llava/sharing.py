@@ -8,12 +8,14 @@ own tokens. Softmax is joint over what is shared and the question's own, so resu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM
 
+from models.llava.buffer import TokenBuffer
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 POSITIONS = 65536
 """Positions that pre-fusion handles in one call; more frames are split."""
+PREFILL_POSITIONS = 1024
+"""Positions of the shared beginning that the language model reads in one call: of a long video the keys and values
+stay, the activations do not stand in memory together."""
 
 
 def split_at_medium(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]] | None:
@@ -46,29 +51,28 @@ class SharedFusion:
         self._model = model
         device = model.lm.lm_head.weight.device
         self.lengths = [len(ids) for ids in after]
-        ids = torch.tensor([*before, *(one for ids in after for one in ids)], device=device)
+        ids = [*before, *(one for ids in after for one in ids)]
+        seen = [index for index, one in enumerate(ids) if one > 0]
         self._before = len(before)
-        self._raw = model.lm.model.embed_tokens(ids.clamp(min=0))
-        self._seen = ids > 0
+        self._raw = model.lm.model.embed_tokens(torch.tensor(ids, device=device).clamp(min=0))
+        self._seen = torch.tensor(ids, device=device) > 0
         self._sum = torch.zeros_like(self._raw, dtype=torch.float32)
-        self._visual: list[Tensor] = []
-        head, tail = self._seen[: self._before], self._seen[self._before :]
-        self._head = torch.nonzero(head).flatten()
-        counts = [int(part.sum()) for part in tail.split(self.lengths)]
-        self._tail = torch.nonzero(tail).flatten() + self._before
-        self._packs = list(packs(counts, device))
+        self._visual = TokenBuffer()
+        self._head = torch.tensor([index for index in seen if index < len(before)], device=device, dtype=torch.long)
+        self._tail = torch.tensor([index for index in seen if index >= len(before)], device=device, dtype=torch.long)
+        self._packs = list(packs([sum(one > 0 for one in ids) for ids in after], device))
 
     @property
     def frames(self) -> int:
         """Pictures or frames so far."""
-        return len(self._visual)
+        return self._visual.pictures
 
     def add(self, pixels: Tensor) -> None:
         """Normalised pixels [m, P, 3, S, S] of m pictures or frames in time order."""
         reducer = self._model.reducer
         encoded = reducer.encode(self._model.tower(pixels.flatten(0, 1), reducer.request), parts=pixels.shape[1])
         if not reducer.needs_text:
-            self._visual += [tokens.clone() for tokens in encoded.tokens]
+            self._keep(encoded.tokens)
             return
         width = encoded.tokens.shape[1] + (0 if encoded.patches is None else encoded.patches.shape[1])
         width += len(self._head) + max((len(pack.owner) for pack in self._packs), default=0)
@@ -76,8 +80,12 @@ class SharedFusion:
         for some in indices.split(max(1, POSITIONS // width)):
             self._fuse(reducer.begin(encoded.rows(some)))
 
+    def _keep(self, visual: Tensor) -> None:
+        for tokens in visual:
+            self._visual.add(tokens)
+
     def _fuse(self, started: SharedVision) -> None:
-        self._visual += [tokens.clone() for tokens in started.visual]
+        self._keep(started.visual)
         device = self._raw.device
         if len(self._head):
             self._sum_up(self._head, started, torch.arange(len(self._head), device=device), None)
@@ -99,7 +107,7 @@ class SharedFusion:
 
     def shared(self) -> Tensor:
         """What the language model reads before every question: text before the placeholder, visual tokens, [P, H]."""
-        return torch.cat([self._text()[: self._before], *self._visual])
+        return torch.cat([self._text()[: self._before], self._visual.tokens()])
 
     def questions(self) -> list[Tensor]:
         """The text after the placeholder, a question each [T, H]."""
@@ -125,59 +133,65 @@ def answer(
     `shared` [P, H] and `questions` [T, H]: what the language model reads. `ended` as in `greedy`. `keep_logits`: for
     tests, gets (questions, logits [q, V]) of every step.
     """
-    cache = DynamicCache(config=model.lm.config)
-    model.lm.model(inputs_embeds=shared[None], past_key_values=cache, use_cache=True)
-    decoding = Decoding(model.lm, cache, len(shared), ended, keep_logits)
-    tokens: dict[int, list[int]] = {}
-    for pack in packs([len(one) for one in questions], shared.device):
-        tokens |= decoding.run(pack, torch.cat([questions[member] for member in pack.members]))
-    return [tokens[row] for row in range(len(questions))]
-
-
-class Decoding:
-    """Answers packs of questions after one shared beginning, of `length` positions in `cache`."""
-
-    def __init__(
-        self,
-        lm: LlamaForCausalLM,
-        cache: DynamicCache,
-        length: int,
-        ended: Callable[[int, Sequence[int]], bool],
-        keep_logits: list[tuple[tuple[int, ...], Tensor]] | None,
-    ) -> None:
-        self._lm, self._cache, self._length = lm, cache, length
-        self._ended, self._keep_logits = ended, keep_logits
-
-    def run(self, pack: Pack, embeds: Tensor) -> dict[int, list[int]]:
-        """New tokens by question; the cache is as it was afterwards. `embeds` [N, H]: of the pack's tokens."""
-        device, last = embeds.device, pack.ends()
-        lengths = dict(zip(pack.members, (pack.place[last] + 1).tolist(), strict=True))
-        tokens: dict[int, list[int]] = {member: [] for member in pack.members}
-        active, queries, keys, places = list(pack.members), pack.owner, pack.owner, pack.place
-        while active:
-            logits = self._logits(embeds, queries, keys, places, last)
-            if self._keep_logits is not None:
-                self._keep_logits.append((tuple(active), logits))
-            chosen = logits.argmax(-1)
-            for member, token in zip(active, chosen.tolist(), strict=True):
+    reading = Reading(model.lm, shared, questions)
+    tokens: list[list[int]] = [[] for _ in questions]
+    for pack in reading.packs:
+        step = reading.start(pack)
+        while step is not None:
+            if keep_logits is not None:
+                keep_logits.append((step.members, step.logits))
+            chosen = step.logits.argmax(-1)
+            for member, token in zip(step.members, chosen.tolist(), strict=True):
                 tokens[member].append(token)
-            going = [index for index, member in enumerate(active) if not self._ended(member, tokens[member])]
-            active = [active[index] for index in going]
-            queries = torch.tensor(active, device=device)
-            places = torch.tensor([lengths[one] + len(tokens[one]) - 1 for one in active], device=device)
-            embeds = self._lm.model.embed_tokens(chosen[going])
-            last = torch.arange(len(active), device=device)
-            keys = torch.cat([keys, queries]) if active else keys
-        self._cache.crop(-len(keys))
-        return tokens
+            going = [index for index, member in enumerate(step.members) if not ended(member, tokens[member])]
+            step = reading.go_on(step, going, chosen[going])
+    return tokens
 
-    def _logits(self, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor, last: Tensor) -> Tensor:
-        """Of the last token of each question [q, V]."""
-        hidden = self._lm.model(
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Questions being answered: `logits` [q, V] of each one's next token, `places` [q] of its last one so far, and the
+    owners of all positions of the pack in the cache."""
+
+    members: tuple[int, ...]
+    logits: Tensor
+    places: Tensor
+    keys: Tensor
+
+
+class Reading:
+    """The language model after one shared beginning, whose keys and values stand in the cache once."""
+
+    def __init__(self, lm: LlamaForCausalLM, shared: Tensor, questions: Sequence[Tensor]) -> None:
+        self._lm, self._questions, self._length = lm, questions, len(shared)
+        self.packs = list(packs([len(one) for one in questions], shared.device))
+        self._cache = DynamicCache(config=lm.config)
+        for some in shared.split(PREFILL_POSITIONS):
+            lm.model(inputs_embeds=some[None], past_key_values=self._cache, use_cache=True)
+
+    def start(self, pack: Pack) -> Step:
+        """A pack's questions, read to their ends."""
+        embeds = torch.cat([self._questions[member] for member in pack.members])
+        hidden = self._read(embeds, pack.owner, pack.owner, pack.place)[pack.ends]
+        return Step(pack.members, self._lm.lm_head(hidden), pack.place[pack.ends], pack.owner)
+
+    def go_on(self, step: Step, going: Sequence[int], chosen: Tensor) -> Step | None:
+        """One token more for the members at `going`; None, and the cache as before the pack, where there are none."""
+        if not going:
+            self._cache.crop(-len(step.keys))
+            return None
+        members = tuple(step.members[index] for index in going)
+        owner, places = torch.tensor(members, device=chosen.device), step.places[list(going)] + 1
+        keys = torch.cat([step.keys, owner])
+        hidden = self._read(self._lm.model.embed_tokens(chosen), owner, keys, places)
+        return Step(members, self._lm.lm_head(hidden), places, keys)
+
+    def _read(self, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
+        """Tokens [N, H] in one row -> their last hidden states."""
+        return self._lm.model(
             inputs_embeds=embeds[None],
             attention_mask=visibility(queries, keys, self._length, embeds.dtype),
             position_ids=(self._length + places)[None],
             past_key_values=self._cache,
             use_cache=True,
-        ).last_hidden_state
-        return self._lm.lm_head(hidden[0, last])
+        ).last_hidden_state[0]

@@ -7,7 +7,7 @@ first: `encode` sees the picture alone, `fuse` joins the result with rows of tex
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,13 +19,23 @@ from models.llava.tower import FeatureRequest, VisualFeatures
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """m pictures as far as no question is needed: `patches` [m, V, H] and `tokens` [m, K, H], both projected."""
+    """m pictures as far as no question is needed: `patches` [m, V, H] and `tokens` [m, K, H], both projected.
+
+    Where the picture decides how many tokens it gets, and nothing is fused, see `Ragged`.
+    """
 
     tokens: Tensor
     patches: Tensor | None = None
 
     def rows(self, index: Tensor) -> Encoded:
         return Encoded(self.tokens[index], None if self.patches is None else self.patches[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged(Encoded):
+    """m pictures with a number of tokens of their own each, [K_i, H]. For reducers without `needs_text`."""
+
+    tokens: Sequence[Tensor]  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)

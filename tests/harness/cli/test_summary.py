@@ -53,6 +53,20 @@ def test_both_averages_are_printed_and_in_the_document(tmp_path: Path, capsys: p
     json.dumps(both, allow_nan=False)
 
 
+def test_cut_prompts_and_waiting_for_media_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_of(tmp_path, {"gqa": 50.0, "pope": 50.0})
+    cut = {"prompt cut by # tokens (tokenizer_model_max_length)": 1200}
+    info = {
+        "tasks": {"gqa": {"vision_tokens": 1, "notes": cut}, "pope": {"vision_tokens": 1, "notes": {}}},
+        "speeds": {"gqa": {"prefetch_wait_share": 0.04}, "pope": {"prefetch_wait_share": 0.42}},
+    }
+    RunFolder(run.folder).write(RUN, info)
+    said = " ".join(printed(load_run(run.folder), capsys).split())
+    assert "gqa: prompt cut by # tokens (tokenizer_model_max_length), in 1,200 answers." in said
+    assert "pope: the model waited for media 42% of the time" in said
+    assert "gqa: the model waited" not in said
+
+
 @pytest.mark.parametrize("absent", ELEVEN)
 def test_an_average_with_a_withheld_column_is_a_dash_and_names_it(
     absent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

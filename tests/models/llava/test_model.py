@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaForConditionalGeneration
 from transformers import LlavaConfig as NativeConfig
 
+from models.llava.buffer import FIRST
 from models.llava.fusion import MediaFusion
 from models.llava.model import LlavaModel
 from tests.support.llava_tiny import GRID, SIDE, questions, tiny_model
@@ -104,8 +105,8 @@ def test_streaming_keeps_no_frame_alive(model: LlavaModel) -> None:
     with torch.no_grad():
         fusion.add(video, [0, 0])
     tokens = fusion.visual(0)
-    kept = sum(part.untyped_storage().nbytes() for parts in fusion._visual for part in parts)
-    assert kept == tokens.nbytes
+    needed = max(FIRST, 2 * len(tokens)) * tokens.shape[1] * tokens.element_size()
+    assert tokens.untyped_storage().nbytes() <= needed
 
 
 def test_question_split_over_several_fusion_calls_is_answered_the_same(

@@ -94,6 +94,12 @@ def test_many_questions_are_packed_into_several_rows(model: LlavaModel, monkeypa
     check(model, pixels, *shared(model, pixels, 2))
 
 
+def test_a_long_beginning_is_read_in_parts(model: LlavaModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.llava.sharing.PREFILL_POSITIONS", 3)
+    pixels = pictures(model, 5)
+    check(model, pixels, *shared(model, pixels, 5))
+
+
 def test_questions_end_at_different_lengths_and_the_others_go_on() -> None:
     model = tiny_model()
     pixels = pictures(model, 1)
