@@ -31,7 +31,9 @@ svg { display: block; width: 100%; height: auto; font-size: 12px; fill: var(--fa
 svg .grid { stroke: var(--line); stroke-width: .7 } svg .strong { fill: var(--ink) }
 svg .mark { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 2 3 }
 svg .line { fill: none; stroke: var(--c); stroke-width: 2.2 } svg .dashed { stroke-dasharray: 6 4; stroke-width: 1.7 }
-svg .dot { fill: var(--c) } svg .range { stroke: var(--c); stroke-width: 1.5 }
+svg .dot { fill: var(--c) } svg .hollow { fill: var(--paper); stroke: var(--c); stroke-width: 2 }
+svg .front { fill: none; stroke: var(--faint); stroke-dasharray: 3 3 }
+svg .range { stroke: var(--c); stroke-width: 1.5 }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; margin: .5rem 0 }
 .key { display: inline-block; margin-right: .4rem; vertical-align: middle; width: .8rem; height: .8rem }
 .key.line { width: 1.5rem; height: 0; border-top: 2.5px solid var(--c) } .key.line.dashed { border-top-style: dashed }
@@ -52,13 +54,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A point with the interval of its height, if it has one. `colour`: index of the model."""
+    """A point with the interval of its height, if it has one. `colour`: index of the model.
+
+    `apart`: why it is comparable with no other, which makes it hollow. `front`: no other is higher for less.
+    """
 
     name: str
     colour: int
     x: float
     y: float
     interval: tuple[float, float] | None = None
+    apart: str = ""
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +122,23 @@ def lines(key: str, x: Axis, y: Axis, series: Sequence[Series], marks: Mapping[s
 
 
 def points(key: str, x: Axis, y: Axis, dots: Sequence[Dot]) -> str:
-    """Dots over a grid, each with its interval as a vertical line."""
+    """Dots over a grid, each with its interval as a vertical line, and a line through those of the front."""
     parts = _frame(key, x, y)
+    front = sorted((dot.x, dot.y) for dot in dots if dot.front)
+    if len(front) > 1:
+        corners = " ".join(f"{_x(x, a):.1f},{_y(y, b):.1f}" for a, b in front)
+        parts.append(f'<polyline class="front" points="{corners}"/>')
     for dot in dots:
         at, label = _x(x, dot.x), f"{dot.name}: {dot.y:,.4g} at {dot.x:,.4g}"
+        label += f"; not comparable: {dot.apart}" if dot.apart else ""
+        hollow = " hollow" if dot.apart else ""
         values = f"{dot.x!r},{dot.y!r}"
         if dot.interval is not None:
             low, high = (_y(y, min(max(end, y.low), y.high)) for end in dot.interval)
             ends = f'x1="{at:.1f}" x2="{at:.1f}" y1="{low:.1f}" y2="{high:.1f}"'
             parts.append(f'<line class="range c{dot.colour % COLOURS}" {ends}/>')
         parts.append(
-            f'<circle class="dot c{dot.colour % COLOURS}" cx="{at:.1f}" cy="{_y(y, dot.y):.1f}" r="5" '
+            f'<circle class="dot c{dot.colour % COLOURS}{hollow}" cx="{at:.1f}" cy="{_y(y, dot.y):.1f}" r="5" '
             f'data-series="{escape(dot.name)}" data-values="{values}"><title>{escape(label)}</title></circle>'
         )
     legend = _legend([(dot.name, f"s{dot.colour % COLOURS}") for dot in dots])

@@ -25,7 +25,7 @@ from results.paper.check import CLASSES, Check, checks
 from results.paper.check.time import latency_lines, latency_points
 from results.plots import Axis, Dot, Series, nice_ticks
 
-PLOTTED = ("gqa", "mlvu")
+PLOTTED, COST = ("gqa", "mlvu"), "tflops_per_sample"
 INDEX = """\
 # Results that come with the repository
 
@@ -60,11 +60,12 @@ def _score_against_flops(board: Board, task: str) -> str | None:
         for column in table.columns:
             if column.key != task:
                 continue
-            cells = [(row.label, row.cells[task].cell) for row in table.rows if task in row.cells]
+            placed = [(row.label, row.cells[task]) for row in table.rows if task in row.cells]
+            front = table.pareto.get(task) == COST
             dots = [
-                Dot(name, number, 1000 * cell.costs["tflops_per_sample"], cell.value, cell.ci95)
-                for number, (name, cell) in enumerate(cells)
-                if cell.value is not None and "tflops_per_sample" in cell.costs
+                Dot(name, n, 1000 * one.cell.costs[COST], one.cell.value, one.cell.ci95, front=front and one.front)
+                for n, (name, one) in enumerate(placed)
+                if one.cell.value is not None and COST in one.cell.costs
             ]
             if dots:
                 title, ticks = name_of(table, column), nice_ticks(max(dot.x for dot in dots))
@@ -72,7 +73,7 @@ def _score_against_flops(board: Board, task: str) -> str | None:
                     Axis("GFLOPs a sample", 0, ticks[-1], ticks),
                     Axis(title, 0, 100, (0, 20, 40, 60, 80, 100)),
                 )
-                return plots.as_file(f"{title}, sample data: score in %, 95 % interval", x, y, dots)
+                return plots.as_file(f"{title}, sample data: score in %, 95 % interval, Pareto front", x, y, dots)
     return None
 
 

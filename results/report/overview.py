@@ -11,6 +11,7 @@ from results import plots
 from results.leaderboard import html
 from results.leaderboard.board import Board
 from results.leaderboard.cells import RunCells
+from results.leaderboard.rank import Placed
 from results.leaderboard.text import COST_TITLES
 from results.plots import Axis, Dot, nice_ticks
 from results.report.judges import judges_section
@@ -38,12 +39,13 @@ def _against_cost(board: Board) -> Iterator[str]:
         names = [row.label for row in table.rows]
         for column in table.columns:
             title = f"{table.section.title}: {column.title}"
-            cells = [(row.label, row.cells[column.key].cell) for row in table.rows if column.key in row.cells]
+            cells = [(row.label, row.cells[column.key]) for row in table.rows if column.key in row.cells]
             for cost in PLOTTED_COSTS:
+                on_front = table.pareto.get(column.key) == cost
                 dots = [
-                    Dot(name, names.index(name), cell.costs[cost], cell.value, cell.ci95)
-                    for name, cell in cells
-                    if cell.value is not None and cost in cell.costs and not column.part
+                    _dot(name, names.index(name), placed, cost, on_front)
+                    for name, placed in cells
+                    if placed.cell.value is not None and cost in placed.cell.costs and not column.part
                 ]
                 if dots:
                     key = f"cost-{len(figures)}-{cost}"
@@ -57,15 +59,23 @@ def _against_cost(board: Board) -> Iterator[str]:
         yield "</section>"
 
 
+def _dot(name: str, number: int, placed: Placed, cost: str, on_front: bool) -> Dot:
+    cell = placed.cell
+    assert cell.value is not None
+    why = "; ".join(placed.reasons)
+    return Dot(name, number, cell.costs[cost], cell.value, cell.ci95, why, on_front and placed.front)
+
+
 def _scatter(key: str, title: str, cost: str, dots: Sequence[Dot]) -> str:
     highest = max(max(dot.x for dot in dots), 1e-9)
     top = max([dot.y for dot in dots] + [dot.interval[1] for dot in dots if dot.interval])
     x_ticks, y_ticks = nice_ticks(highest), nice_ticks(max(top, 1e-9))
     x = Axis(COST_TITLES[cost], 0, x_ticks[-1], x_ticks)
     y = Axis(title, 0, y_ticks[-1], y_ticks)
-    caption = (
-        f'<figcaption class="note">{escape(title)} against {escape(COST_TITLES[cost])}, with intervals</figcaption>'
-    )
+    words = f"{title} against {COST_TITLES[cost]}, with intervals."
+    words += " Hollow: comparable with no other." if any(dot.apart for dot in dots) else ""
+    words += " Dashed: the Pareto front." if any(dot.front for dot in dots) else ""
+    caption = f'<figcaption class="note">{escape(words)}</figcaption>'
     return f"<figure>{plots.points(key, x, y, dots)}{caption}</figure>"
 
 
