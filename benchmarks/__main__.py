@@ -18,7 +18,7 @@ import torch
 
 from harness.cli.printing import console, note, table
 
-HELPERS = {"__main__", "bars", "shapes"}
+HELPERS = {"__init__", "__main__", "bars", "shapes"}
 
 
 def main() -> int:
