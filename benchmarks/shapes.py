@@ -32,6 +32,8 @@ def llava(mini: bool) -> LlavaModel:
         "num_key_value_heads": 8,
         "max_position_embeddings": 8192,
         "rms_norm_eps": 1e-5,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
         "mm_vision_tower": "tower",
         "mm_hidden_size": 256,
         "mm_projector_type": "mlp2x_gelu",
@@ -50,7 +52,7 @@ def llava(mini: bool) -> LlavaModel:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
-                parameter.mul_(2)
+                parameter.mul_(4)
     return model.eval()
 
 
