@@ -94,7 +94,7 @@ class Shape:
 def shape_names() -> tuple[str, ...]:
     """Every name `shape_of` takes: presets that ship or are published, then the paper's ablations."""
     shapes = _published()
-    shipped = [name for name, preset in presets().items() if preset.shipped]
+    shipped = [name for name, preset in presets().items() if preset.shipped and not preset.reducer]
     return (*shapes["models"], *shipped, *shapes["variants"])
 
 
@@ -118,6 +118,11 @@ def shape_of(preset: str, overrides: Mapping[str, str] = MappingProxyType({})) -
         return Shape(preset, shape.config, shape.tower, shape.compression, _texts(overrides))
     if preset in shapes["models"]:
         raw, tower = _published_config(shapes, preset)
+    elif preset in presets() and (reducer := presets()[preset].reducer):
+        raise UserError(
+            f"the cost of {preset} has no closed form here: the reducer {reducer} decides how many tokens "
+            "a picture gets. A run's responses hold their number."
+        )
     elif preset in presets() and (folder := presets()[preset].weights_location()) and Path(folder).is_dir():
         raw = _read(Path(folder, "config.json"))
         tower = _read(Path(folder, raw["mm_vision_tower"], "config.json"))
