@@ -13,9 +13,7 @@ def test_every_name_has_a_shape() -> None:
 
 
 def test_every_built_in_preset_of_the_family_has_a_shape() -> None:
-    family = [
-        name for name, one in presets().items() if one.adapter.startswith("models.llava.") and not one.reducer
-    ]
+    family = [name for name, one in presets().items() if one.adapter.startswith("models.llava.") and not one.reducer]
     assert set(family) <= set(shape_names())
 
 
