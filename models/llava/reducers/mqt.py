@@ -57,7 +57,7 @@ class Abstractor(nn.Module):
     def __init__(self, side: int, width: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.side = side
-        self.pos_embed = nn.Parameter(torch.from_numpy(positions(side, width)), requires_grad=False)
+        self.pos_embed = nn.Parameter(torch.tensor(positions(side, width)), requires_grad=False)
         self.query = nn.Parameter(torch.randn(side * side, width) * 0.02)
         self.proj = nn.Parameter(torch.randn(width, hidden) * width**-0.5)
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from harness.errors import CheckpointError, UnknownName, UserError
-from harness.profiler.shapes import shape_names, shape_of
 from models.llava.checkpoint import build, load, save
 from models.llava.config import parse_config, read_config
 from models.llava.model import LlavaModel
@@ -107,12 +106,6 @@ def test_tokenpacker_needs_its_scale() -> None:
 def test_unknown_reducer_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match="prumerge"):
         _model("prumrge")
-
-
-def test_cost_is_not_made_up_where_a_reducer_decides() -> None:
-    assert "prumerge-tiny" not in shape_names()
-    with pytest.raises(UserError, match="prumerge"):
-        shape_of("prumerge-tiny")
 
 
 def _adapter(folder: Path, base: Path, **settings: Any) -> dict[str, torch.Tensor]:
