@@ -42,6 +42,8 @@ class Preset:
     paper: str = ""
     variant_of: str = ""
     expects: Mapping[str, int | str] = field(default_factory=dict)
+    reducer: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def weights_location(self) -> str | None:
         """What the checkpoint loader takes: a hub id or an absolute path."""

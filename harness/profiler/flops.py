@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness.errors import UnknownName, UserError
+from harness.profiler.reducers import OWN_PROJECTION
 from harness.profiler.shapes import Shape
 
 STAGES = ("tower", "projector", "compression", "prefusion", "language_model")
@@ -119,7 +120,7 @@ def tower_flops(shape: Shape, rule: Convention) -> int:
 def projector_flops(shape: Shape, tokens: int, rule: Convention) -> int:
     """So many tokens from the tower's width D to the language model's H. Its GELU is exact, one FLOP an element."""
     kind = shape.config.projector
-    if kind == "identity":
+    if kind == "identity" or shape.compression in OWN_PROJECTION:
         return 0
     width, hidden = shape.config.vision_width, shape.config.llama["hidden_size"]
     more = 0 if kind == "linear" else int(kind.removeprefix("mlp").removesuffix("x_gelu")) - 1
@@ -135,6 +136,8 @@ def compression_flops(shape: Shape, rule: Convention) -> int:
     width, patches, tokens = shape.config.vision_width, shape.compressed_patches, shape.vision_tokens
     if shape.compression == "none":
         return 0
+    if shape.compression in OWN_PROJECTION:
+        return OWN_PROJECTION[shape.compression](shape, rule.products)
     if shape.compression == "average-pooling":
         return 0 if rule.products else patches * width
     linear = 2 * (2 * patches + 2 * tokens) * width**2

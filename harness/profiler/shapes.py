@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.sources import load_json
 from harness.errors import UnknownName, UserError
-from models import presets
+from models import Preset, presets
 from models.llava.config import LlavaConfig, parse_config
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionConfig
 
 COMPRESSIONS = ("query", "average-pooling", "none")
+MQT_TOKENS = 256
 TOWER = "openai/clip-vit-large-patch14-336"
 _COMMON = {
     "mm_vision_tower": TOWER,
@@ -39,7 +40,8 @@ class Shape:
     """What decides a model's cost.
 
     `tower`: fields of CLIP's config. `compression`: "query" (attention, as released), "average-pooling" (Table 8;
-    counted, but there is no such checkpoint), or "none" (LLaVA-1.5). `overrides`: what was changed, for reports.
+    counted, but there is no such checkpoint), "none" (LLaVA-1.5), or the reducer that a baseline has instead.
+    `overrides`: what was changed, for reports.
     """
 
     name: str
@@ -84,6 +86,11 @@ class Shape:
     @property
     def vision_tokens(self) -> int:
         """Tokens of one image in the language model: C."""
+        options = self.config.options
+        if self.compression == "mqt":
+            return int(options.get("tokens", MQT_TOKENS))
+        if self.compression == "tokenpacker":
+            return int(self.patches // options.get("scale", self.config.raw.get("scale_factor")) ** 2)
         return self.config.vision_tokens or self.patches
 
     @property
@@ -94,7 +101,7 @@ class Shape:
 def shape_names() -> tuple[str, ...]:
     """Every name `shape_of` takes: presets that ship or are published, then the paper's ablations."""
     shapes = _published()
-    shipped = [name for name, preset in presets().items() if preset.shipped]
+    shipped = [name for name, preset in presets().items() if preset.shipped and not preset.reducer]
     return (*shapes["models"], *shipped, *shapes["variants"])
 
 
@@ -118,6 +125,13 @@ def shape_of(preset: str, overrides: Mapping[str, str] = MappingProxyType({})) -
         return Shape(preset, shape.config, shape.tower, shape.compression, _texts(overrides))
     if preset in shapes["models"]:
         raw, tower = _published_config(shapes, preset)
+        if (known := presets().get(preset)) and known.reducer:
+            return _with_reducer(known, raw, tower, overrides)
+    elif preset in presets() and (reducer := presets()[preset].reducer):
+        raise UserError(
+            f"the cost of {preset} has no closed form here: the reducer {reducer} decides how many tokens "
+            "a picture gets. A run's responses hold their number."
+        )
     elif preset in presets() and (folder := presets()[preset].weights_location()) and Path(folder).is_dir():
         raw = _read(Path(folder, "config.json"))
         tower = _read(Path(folder, raw["mm_vision_tower"], "config.json"))
@@ -126,6 +140,16 @@ def shape_of(preset: str, overrides: Mapping[str, str] = MappingProxyType({})) -
     else:
         raise UnknownName("model", preset, shape_names())
     return _changed(preset, raw, tower, _texts(overrides))
+
+
+def _with_reducer(
+    preset: Preset, raw: Mapping[str, Any], tower: Mapping[str, Any], overrides: Mapping[str, str]
+) -> Shape:
+    """A baseline, whose reducer is what its preset says. Raises UserError for any change."""
+    if overrides:
+        raise UserError(f"{preset.name} has one shape; start from llava-mini-7b to change {', '.join(overrides)}.")
+    config = parse_config(raw, f"shape {preset.name}", preset.reducer, preset.options)
+    return Shape(preset.name, config, MappingProxyType(dict(tower)), preset.reducer)
 
 
 def _changed(name: str, raw: Mapping[str, Any], tower: Mapping[str, Any], overrides: Mapping[str, str]) -> Shape:

@@ -20,13 +20,13 @@ from transformers.modeling_utils import load_state_dict
 
 from harness.errors import CheckpointError
 from models.llava.config import LlavaConfig, read_config
-from models.llava.files import locate, locate_tower, weight_files
+from models.llava.files import locate, locate_tower
+from models.llava.lora import shards
 from models.llava.model import LlavaModel
 from models.llava.processor import FILE as PROCESSOR_FILE
 from models.llava.processor import read_processor, write_processor
 from models.llava.reducers import VisualReducer
-from models.llava.reducers.identity import Identity
-from models.llava.reducers.llava_mini import LlavaMini
+from models.llava.reducers.table import build_reducer, family_of
 from models.llava.tower import ClipTower
 
 SHOWN = 5
@@ -39,20 +39,27 @@ _NOT_VISION = re.compile(r"text_model\.|text_projection\.|visual_projection\.|lo
 
 
 def build(config: LlavaConfig, tower: ClipTower) -> LlavaModel:
-    """A model with fresh weights: LLaVA-Mini's reducer when the config has a compressor, else LLaVA-1.5's."""
-    reducer: VisualReducer = LlavaMini(config) if config.compressor_size is not None else Identity(config)
+    """A model with fresh weights and the reducer that the config asks for. Raises CheckpointError."""
+    reducer, depth = build_reducer(config), tower.clip.config.num_hidden_layers
+    if wrong := [layer for layer in reducer.request.layers if not -depth - 1 <= layer <= depth]:
+        raise CheckpointError(f"the tower has {depth} layers and no hidden state {wrong}, which its reducer reads.")
     return LlavaModel(config, tower, reducer, LlamaForCausalLM(config.llama_config()))
 
 
 def load(
-    weights: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu", tower_dtype: torch.dtype | None = None
+    weights: str | Path,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    tower_dtype: torch.dtype | None = None,
+    config: LlavaConfig | None = None,
 ) -> LlavaModel:
     """Loads a checkpoint folder or hub id, in evaluation mode.
 
-    `tower_dtype` None: `dtype`. Raises NotAvailable (nothing there) or CheckpointError (files or keys do not fit).
+    `tower_dtype` None: `dtype`. `config` None: as config.json says, without a preset's reducer.
+    Raises NotAvailable (nothing there) or CheckpointError (files or keys do not fit).
     """
     folder = locate(str(weights))
-    config = read_config(folder)
+    config = config or read_config(folder)
     tower = load_tower(locate_tower(config, folder), tower_dtype or dtype)
     with init_empty_weights(include_buffers=False):
         model = build(config, tower)
@@ -92,8 +99,8 @@ def _fill(
     given: set[str] = set()
     extra: list[str] = []
     wrong: list[str] = []
-    for path in weight_files(folder):
-        for found, tensor in _tensors(path).items():
+    for shard in shards(folder, _tensors):
+        for found, tensor in shard.items():
             key = f"{_TOWER}{found}" if f"{_TOWER}{found}" in names else found  # as transformers 5 writes a new tower
             if key not in names:
                 extra += [] if ignored.match(key) else [key]
@@ -108,8 +115,10 @@ def _fill(
             setattr(module.get_submodule(owner), attribute, nn.Parameter(tensor.to(device, dtype, copy=True)))
     problems = (("missing", sorted(set(names) - given)), ("extra", sorted(extra)), ("of another shape", wrong))
     if found := [_listed(word, keys) for word, keys in problems if keys]:
+        family = family_of([*given, *extra])
         raise CheckpointError(
             f"{folder}: the weights do not fit config.json: {'; '.join(found)}. "
+            f"{f'By their keys they are of {family}. ' if family else ''}"
             "Take config.json and the weights from the same checkpoint, or choose the preset of this model."
         )
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.data.sources import load_json
@@ -45,6 +46,8 @@ _ALLOWED: Mapping[str, Callable[[Any], bool]] = {
     "mm_use_im_start_end": lambda on: not on,
     "s2": lambda on: not on,
 }
+OWN_PROJECTION = ("mqt", "tokenpacker")
+"""Reducers that stand in the projector's place, so that mm_projector_type means nothing."""
 HEADS = 8
 """Of the compressor, whatever its width."""
 _PROJECTOR = re.compile(r"linear|identity|mlp\d+x_gelu")
@@ -89,9 +92,15 @@ class LlavaConfig:
         return LlamaConfig(**self.llama, attn_implementation="sdpa")
 
 
-def parse_config(raw: Mapping[str, Any], where: str) -> LlavaConfig:
-    """Reads a config; `where` names the file. Raises CheckpointError for a family or setting we do not have."""
-    if problem := _problem(raw):
+def parse_config(
+    raw: Mapping[str, Any], where: str, reducer: str = "", options: Mapping[str, Any] = MappingProxyType({})
+) -> LlavaConfig:
+    """Reads a config; `where` names the file, `reducer` and `options` are the preset's.
+
+    Raises CheckpointError for a family or setting we do not have.
+    """
+    reducer = reducer or ("tokenpacker" if raw.get("mm_projector_type") == "tokenpacker" else "")
+    if problem := _problem(raw, reducer):
         raise CheckpointError(f"{where}: {problem}")
     size = raw.get("compressor_size")
     return LlavaConfig(
@@ -108,10 +117,12 @@ def parse_config(raw: Mapping[str, Any], where: str) -> LlavaConfig:
         padding_side=raw.get("tokenizer_padding_side", "right"),
         max_length=raw.get("tokenizer_model_max_length"),
         raw=dict(raw),
+        reducer=reducer,
+        options=dict(options),
     )
 
 
-def _problem(raw: Mapping[str, Any]) -> str | None:
+def _problem(raw: Mapping[str, Any], reducer: str) -> str | None:
     """Why a config cannot be honoured, or None."""
     family = raw.get("model_type")
     if family == "llava" and "text_config" in raw:
@@ -122,6 +133,10 @@ def _problem(raw: Mapping[str, Any]) -> str | None:
         if not isinstance(raw.get(key), kind):
             return f"'{key}' is {raw.get(key)!r}, so this is no checkpoint of a LLaVA-family model."
     projector = raw.get("mm_projector_type", "linear")
+    if reducer and raw.get("compressor_size") is not None:
+        return f"this is a LLaVA-Mini checkpoint, which the reducer '{reducer}' cannot be put on."
+    if reducer in OWN_PROJECTION:
+        projector = "linear"
     if not _PROJECTOR.fullmatch(projector):
         return f"mm_projector_type {projector!r} is unknown (linear, identity, mlp2x_gelu, ..)."
     if projector == "identity" and raw["mm_hidden_size"] != raw["hidden_size"]:
@@ -139,12 +154,12 @@ def _problem(raw: Mapping[str, Any]) -> str | None:
     return None
 
 
-def read_config(folder: Path) -> LlavaConfig:
-    """`folder/config.json`. Raises UserError (unreadable), CheckpointError (not ours)."""
+def read_config(folder: Path, reducer: str = "", options: Mapping[str, Any] = MappingProxyType({})) -> LlavaConfig:
+    """`folder/config.json`, as a preset's reducer has it. Raises UserError (unreadable), CheckpointError (not ours)."""
     path = folder / "config.json"
     if not path.is_file():
         raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.")
-    return parse_config(read_json(path), str(path))
+    return parse_config(read_json(path), str(path), reducer, options)
 
 
 def read_json(path: Path) -> dict[str, Any]:

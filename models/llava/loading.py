@@ -36,19 +36,22 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     from models.llava.adapter import VERSION, LlavaAdapter
     from models.llava.checkpoint import load as load_model
     from models.llava.config import read_config
-    from models.llava.files import locate, locate_tower, weight_files
+    from models.llava.files import locate, locate_tower
+    from models.llava.lora import all_files, base_folder, is_adapter
     from models.llava.preprocess import LlavaPreparer
 
     weights = _weights(preset, checkpoint)
     place = _device(device)
     precision: torch.dtype = getattr(torch, dtype or ("float32" if place.type == "cpu" else "float16"))
     folder = locate(weights)
-    config = read_config(folder)
+    config = read_config(folder, preset.reducer, preset.options)
     _require_variant(preset, config, folder)
     tower = locate_tower(config, folder)
-    tokenizer, template = _tokenizer(folder, config), conversation(preset.conversation)
-    model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE))
-    files = (*weight_files(folder), *weight_files(tower), *_identity_files(folder, tower))
+    words = base_folder(folder) if is_adapter(folder) and not (folder / "tokenizer_config.json").is_file() else folder
+    tokenizer, template = _tokenizer(words, config), conversation(preset.conversation)
+    model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE), config=config)
+    files = (*all_files(folder), *all_files(tower), *_identity_files(folder, tower))
+    reducer = {"reducer": config.reducer, **config.options} if config.reducer else {}
     return LlavaAdapter(
         model,
         tokenizer,
@@ -67,6 +70,7 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
                 "pad_to_square": config.pad_to_square,
                 "max_length": config.max_length,
                 "tower_dtype": TOWER_DTYPE,
+                **reducer,
             },
             source=weights if checkpoint or not preset.shipped else f"models/{preset.weights}",
         ),
@@ -80,7 +84,7 @@ def check(preset: Preset, checkpoint: str | None) -> None:
     from models.llava.files import locate
 
     folder = locate(_weights(preset, checkpoint), config_only=True)
-    _require_variant(preset, read_config(folder), folder)
+    _require_variant(preset, read_config(folder, preset.reducer, preset.options), folder)
 
 
 def _require_variant(preset: Preset, config: LlavaConfig, folder: Path) -> None:

@@ -40,7 +40,12 @@ class Mqt(VisualReducer):
         self.abstractor.require(self._tokens)
 
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
-        return Encoded(self.abstractor(features.only(), self._tokens).unflatten(0, (-1, parts)).flatten(1, 2))
+        tokens = self._any_number() if self.training else self._tokens
+        return Encoded(self.abstractor(features.only(), tokens).unflatten(0, (-1, parts)).flatten(1, 2))
+
+    def _any_number(self) -> int:
+        """In training: a random even number, so that the first tokens learn to serve alone."""
+        return min(self._tokens, 2 * int(torch.randint(1, max(2, self._tokens // 2 + 1), ())))
 
     def token_count(self, patches: int) -> int:
         return self._tokens
@@ -52,7 +57,7 @@ class Abstractor(nn.Module):
     def __init__(self, side: int, width: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.side = side
-        self.pos_embed = nn.Parameter(torch.from_numpy(positions(side, width)), requires_grad=False)
+        self.pos_embed = nn.Parameter(torch.tensor(positions(side, width)), requires_grad=False)
         self.query = nn.Parameter(torch.randn(side * side, width) * 0.02)
         self.proj = nn.Parameter(torch.randn(width, hidden) * width**-0.5)
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)

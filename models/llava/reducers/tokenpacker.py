@@ -24,7 +24,7 @@ HEAD_WIDTH = 128
 
 
 class TokenPacker(VisualReducer):
-    """`config.options`: `scale` s, where config.json has no scale_factor; `levels` for other towers; `heads`."""
+    """`config.options`: `scale` s, if config.json has no scale_factor; `levels`, if not ViT-L's; `heads`."""
 
     def __init__(self, config: LlavaConfig) -> None:
         super().__init__()

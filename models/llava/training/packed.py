@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.llava.model import IGNORE, LlavaModel
 from models.llava.reducers.llava_mini import LlavaMini
+from models.llava.tower import VisualFeatures
 
 
 class PackedLlava(nn.Module):
@@ -41,10 +42,11 @@ class PackedLlava(nn.Module):
         start, text, labels = embedded[:, :1, 0], embedded[:, :, 2:], labels[:, :, 2:]  # 1 is the placeholder
         visible = (input_ids[:, :, 2:] > 0) & (labels == IGNORE)
         frames = features.shape[1]
-        patches = self.reducer.projector(features.flatten(0, 1))
         if not self.compress:
-            vision = patches.unflatten(0, (-1, frames)).flatten(1, 2)
+            encoded = self.reducer.encode(VisualFeatures({0: features.flatten(0, 1)}), parts=1)
+            vision = encoded.tokens.unflatten(0, (-1, frames)).flatten(1, 2)
         else:
+            patches = self.reducer.projector(features.flatten(0, 1))
             compressed = self.reducer.projector(self.reducer.compressor(features.flatten(0, 1)))
             vision, start, text = self._prefuse(patches, compressed, start, text, visible, frames)
         hidden = self._language(torch.cat([start, vision], dim=1), text)

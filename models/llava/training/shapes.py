@@ -1,10 +1,15 @@
-"""The three tiny models: one shape, and what sets them apart."""
+"""The tiny models: one shape, and what sets them apart."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-TINY_MODELS = ("llava-mini-tiny", "llava-v1.5-tiny", "llava-mini-tiny-noprefusion")
+from models.llava.config import LlavaConfig, parse_config
+
+TINY_MODELS = ("llava-mini-tiny", "llava-v1.5-tiny", "llava-mini-tiny-noprefusion", "mqt-tiny")
+TINY_REDUCERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {"mqt-tiny": ("mqt", {"most": 16})}
+"""Reducer and options where config.json does not tell; those of the model's preset."""
 
 _SHARED: dict[str, Any] = {
     "hidden_size": 128,
@@ -41,6 +46,11 @@ def tiny_config(name: str, vocabulary: int) -> dict[str, Any]:
             return {**shared, **mini, "prefusion_layer_num": 2, "resolution_ratio": 1}
         case "llava-mini-tiny-noprefusion":
             return {**shared, **mini, "prefusion_layer_num": 0, "resolution_ratio": 1}
-        case "llava-v1.5-tiny":
+        case "llava-v1.5-tiny" | "mqt-tiny":
             return {**shared, "model_type": "llava_llama", "architectures": ["LlavaLlamaForCausalLM"]}
     raise ValueError(f"no tiny model is named {name!r}: choose one of {', '.join(TINY_MODELS)}")
+
+
+def parsed_tiny(name: str, vocabulary: int) -> LlavaConfig:
+    """The configuration with the reducer that the model's preset has."""
+    return parse_config(tiny_config(name, vocabulary), name, *TINY_REDUCERS.get(name, ()))

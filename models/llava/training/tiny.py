@@ -19,14 +19,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.llava import checkpoint
-from models.llava.config import parse_config
 from models.llava.model import LlavaModel
 from models.llava.prompts import conversation, prompt_ids
 from models.llava.training.data import Encode, batches, packs_of, read_records
 from models.llava.training.features import FeatureStore, write_features
 from models.llava.training.packed import PackedLlava
 from models.llava.training.recipe import STAGE_2
-from models.llava.training.shapes import TINY_MODELS, tiny_config
+from models.llava.training.shapes import TINY_MODELS, TINY_REDUCERS, parsed_tiny
 from models.llava.training.stages import StageSettings, all_but_tower, only_projector, train_stage
 from models.llava.training.tokenizer import Tokenizer, build_tokenizer, load_tokenizer
 from models.llava.training.tower import dense_set, train_tower
@@ -75,8 +74,7 @@ def encoders(tokenizer: Tokenizer) -> tuple[Encode, Encode]:
 def fresh(name: str, vocabulary: int, tower: Path, seed: int) -> LlavaModel:
     """A tiny model with the trained tower and random weights elsewhere."""
     torch.manual_seed(seed)
-    config = parse_config(tiny_config(name, vocabulary), name)
-    return checkpoint.build(config, checkpoint.load_tower(tower, torch.float32))
+    return checkpoint.build(parsed_tiny(name, vocabulary), checkpoint.load_tower(tower, torch.float32))
 
 
 def train(name: str, work: Path, output: Path, scale: float = 1.0) -> LlavaModel:
@@ -94,7 +92,8 @@ def train(name: str, work: Path, output: Path, scale: float = 1.0) -> LlavaModel
 
     model = fresh(name, len(tokenizer), work / "tower", seed=2)
     model.lm.load_state_dict(start.lm.state_dict())
-    model.reducer.projector.load_state_dict(start.reducer.projector.state_dict())
+    if name not in TINY_REDUCERS:  # a reducer of its own stands in the projector's place
+        model.reducer.projector.load_state_dict(start.reducer.projector.state_dict())
     packed = PackedLlava(model)
     all_but_tower(packed)
     questions = read_records(data / "stage2.json")

@@ -36,6 +36,16 @@ def test_published_shapes_agree_with_both_counters(name: str) -> None:
     assert set(found.stages) == {CALFLOPS.name, FLOP_COUNTER.name}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mqt-7b-2", "mqt-7b-256", "tokenpacker-7b-144"])
+def test_reducers_of_baselines_agree_with_torchs_counter(name: str) -> None:
+    shape = shape_of(name)
+    found = checked(shape)
+    hardware = flops(shape, convention="hardware").stages
+    assert found.stages[FLOP_COUNTER.name]["compression"] == hardware["compression"] > 0
+    assert any("compared with torch.utils.flop_counter alone" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("name", ["llava-mini-tiny", "llava-v1.5-tiny"])
 @pytest.mark.parametrize("text_tokens", [1, 60, 200])
 def test_shipped_models_agree_at_any_length_of_text(name: str, text_tokens: int) -> None:

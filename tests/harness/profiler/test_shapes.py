@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from harness.errors import UnknownName, UserError
 from harness.profiler.shapes import paper_rows, shape_names, shape_of
@@ -13,7 +14,7 @@ def test_every_name_has_a_shape() -> None:
 
 
 def test_every_built_in_preset_of_the_family_has_a_shape() -> None:
-    family = [name for name, preset in presets().items() if preset.adapter.startswith("models.llava.")]
+    family = [name for name, one in presets().items() if one.adapter.startswith("models.llava.") and not one.reducer]
     assert set(family) <= set(shape_names())
 
 
@@ -64,6 +65,27 @@ def test_each_row_of_the_papers_cost_tables_has_its_shape() -> None:
 def test_impossible_values_say_what_is_possible(overrides: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         shape_of("llava-mini-7b", overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"), [("mqt-7b-2", 2), ("mqt-7b-36", 36), ("mqt-7b-256", 256), ("tokenpacker-7b-144", 144)]
+)
+def test_tokens_of_baselines_are_those_of_their_reducers(name: str, tokens: int) -> None:
+    from models.llava.reducers.table import build_reducer
+
+    shape = shape_of(name)
+    with torch.device("meta"):
+        reducer = build_reducer(shape.config)
+    assert shape.vision_tokens == reducer.token_count(shape.patches) == tokens
+    with pytest.raises(UserError, match="has one shape"):
+        shape_of(name, {"vision_tokens": "4"})
+
+
+def test_where_the_picture_decides_no_cost_is_made_up() -> None:
+    for name in ("prumerge-7b", "prumerge-tiny"):
+        assert name not in shape_names()
+        with pytest.raises(UserError, match="reducer prumerge decides"):
+            shape_of(name)
 
 
 def test_a_baseline_has_no_compressor_to_change() -> None:

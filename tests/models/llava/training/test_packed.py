@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from models.llava import checkpoint
-from models.llava.config import parse_config
 from models.llava.model import IGNORE, IMAGE, LlavaModel
 from models.llava.training.packed import PackedLlava
-from models.llava.training.shapes import TINY_MODELS, tiny_config
+from models.llava.training.shapes import TINY_MODELS, parsed_tiny
 
 VOCABULARY = 40
 
@@ -22,7 +21,7 @@ def _model(name: str) -> LlavaModel:
         hidden_size=128, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4, image_size=24, patch_size=12
     )
     tower = checkpoint.ClipTower(CLIPVisionModel(shape).eval())
-    return checkpoint.build(parse_config(tiny_config(name, VOCABULARY), name), tower).eval()
+    return checkpoint.build(parsed_tiny(name, VOCABULARY), tower).eval()
 
 
 def _pixels(frames: int, packs: int = 2) -> torch.Tensor:
@@ -74,7 +73,7 @@ def test_packed_and_plain_give_equal_gradients(name: str) -> None:
     model, pixels = _model(name), _pixels(1)
     ids, labels = _packed()
     features = model.tower(pixels.flatten(0, 2), model.reducer.request).only().unflatten(0, (2, 1))
-    weight = model.reducer.projector[0].weight
+    weight = next(one for one in model.reducer.parameters() if one.requires_grad and one.dim() == 2)
     (packed,) = torch.autograd.grad(PackedLlava(model)(ids, labels, features)["loss"], weight)
     flat = ids.flatten(0, 1)
     loss = model(flat, pixels[:, 0].repeat_interleave(2, dim=0), flat != 0, labels.flatten(0, 1)).loss
