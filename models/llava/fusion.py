@@ -6,7 +6,9 @@ fused text as a running fp32 sum a row. Frames of a long video never stand in me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,8 +48,7 @@ class MediaFusion:
         features = self._model.tower(pixels.flatten(0, 1), reducer.request)
         encoded = reducer.encode(features, parts=pixels.shape[1])
         if not reducer.needs_text:
-            for tokens, owner in zip(encoded.tokens, medium, strict=True):
-                self._visual[owner].add(tokens)
+            self._keep(zip(medium, encoded.tokens, strict=True))
             return
         of = torch.tensor(medium, device=pixels.device)
         pictures, rows = torch.nonzero(of[:, None] == self._medium_of[None], as_tuple=True)
@@ -57,14 +58,21 @@ class MediaFusion:
         for some in torch.split(torch.arange(len(rows), device=rows.device), max(1, PAIR_TOKENS // width)):
             picture, row = pictures[some], rows[some]
             reduction = reducer.fuse(encoded.rows(picture), self._text.rows(row))
+            new = []
             for index in picture.unique().tolist():
                 own = picture == index
                 # Picture by picture, so that a sum's order, and with it the result, is always that of time.
                 self._sum[row[own]] += reduction.text[own].float()
                 if index > fused:
                     # Vision does not see text, so the tokens of a picture's first row are those of all its rows.
-                    self._visual[medium[index]].add(reduction.visual[own][0])
+                    new.append((medium[index], reduction.visual[own][0]))
                     fused = index
+            self._keep(new)
+
+    def _keep(self, tokens: Iterable[tuple[int, Tensor]]) -> None:
+        """Visual tokens of pictures with the medium of each; neighbours of one medium go together."""
+        for owner, some in groupby(tokens, key=itemgetter(0)):
+            self._visual[owner].add([one for _, one in some])
 
     def frames(self, row: int) -> int:
         """Pictures or frames that the row's medium has had so far."""

@@ -72,7 +72,7 @@ class SharedFusion:
         reducer = self._model.reducer
         encoded = reducer.encode(self._model.tower(pixels.flatten(0, 1), reducer.request), parts=pixels.shape[1])
         if not reducer.needs_text:
-            self._keep(encoded.tokens)
+            self._visual.add(encoded.tokens)
             return
         width = encoded.tokens.shape[1] + (0 if encoded.patches is None else encoded.patches.shape[1])
         width += len(self._head) + max((len(pack.owner) for pack in self._packs), default=0)
@@ -80,12 +80,8 @@ class SharedFusion:
         for some in indices.split(max(1, POSITIONS // width)):
             self._fuse(reducer.begin(encoded.rows(some)))
 
-    def _keep(self, visual: Tensor) -> None:
-        for tokens in visual:
-            self._visual.add(tokens)
-
     def _fuse(self, started: SharedVision) -> None:
-        self._keep(started.visual)
+        self._visual.add(started.visual)
         device = self._raw.device
         if len(self._head):
             self._sum_up(self._head, started, torch.arange(len(self._head), device=device), None)
