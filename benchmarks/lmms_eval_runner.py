@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -206,12 +207,12 @@ def _save_native(model: LlavaModel, tokenizer: PreTrainedTokenizerFast, folder: 
 def timed(side: str, root: Path, repetition: int) -> dict[str, Json]:
     """One run: CPU and wall seconds, children's included, and the answers. Imports are not counted."""
     import torch
-    import transformers  # noqa: F401
 
     torch.set_num_threads(1)
+    import_module("transformers")
     if side == "theirs":
-        import lmms_eval.evaluator
-        import lmms_eval.models.simple.llava_hf  # noqa: F401
+        for module in ("lmms_eval.evaluator", "lmms_eval.models.simple.llava_hf"):
+            import_module(module)
     started, wall = time.process_time(), time.perf_counter()
     answers = {"ours": ours, "theirs": theirs}[side](root, repetition)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)

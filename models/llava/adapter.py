@@ -19,6 +19,7 @@ from models.llava.generation import greedy
 from models.llava.model import Assembled, LlavaModel
 from models.llava.preprocess import LlavaPreparer
 from models.llava.prompts import Conversation, prompt_ids
+from models.llava.reducers import FusingReducer
 from models.llava.sharing import SharedFusion, answer, split_at_medium
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class LlavaAdapter(Model):
 
     def _shares(self, group: Group) -> bool:
         """Whether a group's questions share what does not depend on them."""
-        return self.sharing and group.media is not None and len(group.requests) > 1
+        reducer = self.model.reducer
+        able = isinstance(reducer, FusingReducer) or not reducer.needs_text
+        return self.sharing and able and group.media is not None and len(group.requests) > 1
 
     def _shared(self, ready: ReadyGroup) -> Iterator[Response]:
         """The medium once, for all questions about it."""

@@ -65,17 +65,21 @@ class VisualReducer(nn.Module, ABC):
         """One encoded image a row of text. Must not look across rows; visual tokens must not depend on the text."""
         return Reduction(encoded.tokens, text.embeds)
 
-    def begin(self, encoded: Encoded) -> SharedVision:
-        """The visual part of `fuse`, for any questions about these pictures. Where `needs_text`."""
-        raise NotImplementedError
+    @abstractmethod
+    def token_count(self, patches: int) -> int | None:
+        """Tokens of one image of so many patches (all parts) in the language model; None where the picture decides."""
 
+
+class FusingReducer(VisualReducer):
+    """A reducer whose `fuse` can be done in two parts, so that questions about one medium share the first."""
+
+    @abstractmethod
+    def begin(self, encoded: Encoded) -> SharedVision:
+        """The visual part of `fuse`, for any questions about these pictures."""
+
+    @abstractmethod
     def go_on(self, vision: SharedVision, text: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """The rest of `fuse`: rows of text [m, N, H] fused, at `positions` [N] under `mask` [1, 1, N, keys].
 
         The cache in `vision` grows by N. What the mask hides may not matter.
         """
-        raise NotImplementedError
-
-    @abstractmethod
-    def token_count(self, patches: int) -> int | None:
-        """Tokens of one image of so many patches (all parts) in the language model; None where the picture decides."""

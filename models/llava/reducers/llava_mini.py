@@ -18,11 +18,11 @@ from models.llava.compression import Compression
 from models.llava.config import LlavaConfig
 from models.llava.prefusion import PreFusion, SharedVision, TextContext
 from models.llava.projector import build_projector
-from models.llava.reducers import Encoded, Reduction, VisualReducer
+from models.llava.reducers import Encoded, FusingReducer, Reduction
 from models.llava.tower import FeatureRequest, VisualFeatures
 
 
-class LlavaMini(VisualReducer):
+class LlavaMini(FusingReducer):
     """The released LLaVA-Mini head. The compressed tokens pass through pre-fusion too, before the language model."""
 
     key_prefixes: ClassVar[Mapping[str, str]] = {
