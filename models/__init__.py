@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HERE = Path(str(files(__name__)))
 SHAPES = HERE / "shapes.yaml"
 GROUP = "harness.models"
+WAYS = BUILT_IN, TRANSFORMERS, ENDPOINT, OWN_INTERPRETER = "built in", "transformers", "endpoint", "own interpreter"
+"""Ways to a model: our own code, transformers' classes, a server, a Python of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Preset:
 
     `adapter`: "module:function" called with (preset, checkpoint, device, dtype, video_reader). `weights`: a hub id,
     a path inside this package (`shipped`), or None where none were published. `default_data`: where samples come
-    from by default.
+    from by default. `how`: the way in, one of `WAYS`. `reducer`, `options`: what the adapter reads beside the weights.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Preset:
     default_data: str = "hub"
     paper: str = ""
     variant_of: str = ""
+    how: str = BUILT_IN
     expects: Mapping[str, int | str] = field(default_factory=dict)
     reducer: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)

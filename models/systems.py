@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-BUILT_IN, PUBLISHED = "built in", "published numbers only"
+PUBLISHED = "published numbers only"
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """`name` as in the paper's tables; `how` it gets its numbers here and `why` so; `presets` that run it."""
+    """`name` as in the paper's tables; `how` it gets its numbers here (one of `models.WAYS`, or `PUBLISHED`) and `why`
+    so; `presets` that run it."""
 
     name: str
     how: str

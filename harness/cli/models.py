@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from models import presets
-    from models.systems import BUILT_IN, systems
+    from models.systems import systems
 
     found = presets()
     if args.name in systems():
@@ -35,13 +35,13 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     if args.name:
         _show(args.name, dataclasses.asdict(found[args.name]), args.json)
     elif args.json:
-        rows = [{"name": name, "how": BUILT_IN, **dataclasses.asdict(preset)} for name, preset in listed.items()]
+        rows = [dataclasses.asdict(preset) for preset in listed.values()]
         rows += [dataclasses.asdict(system) for system in systems().values() if not system.presets]
         print_json(rows)
     else:
-        lines = table("model", "modalities", "weights", "what it is")
+        lines = table("model", "how", "modalities", "weights", "what it is")
         for name, preset in listed.items():
-            lines.add_row(name, ", ".join(preset.modalities), preset.weights or "-", preset.description)
+            lines.add_row(name, preset.how, ", ".join(preset.modalities), preset.weights or "-", preset.description)
         console().print(lines)
         if not args.all:
             console().print(f"and {len(variants)} ablations and second names: run-eval models --all\n")

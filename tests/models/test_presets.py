@@ -12,7 +12,7 @@ import pytest
 import models
 from harness.errors import CheckpointError, UnknownName, UserError
 from harness.registry import Registry
-from models import Preset, load_model, presets
+from models import BUILT_IN, WAYS, Preset, load_model, presets
 from models.llava.adapter import LlavaAdapter
 from models.llava.config import read_config
 from models.llava.prompts import CONVERSATIONS
@@ -29,7 +29,8 @@ def test_listing_models_imports_neither_torch_nor_transformers() -> None:
 def test_preset_is_complete(name: str) -> None:
     preset = presets()[name]
     assert callable(Registry("model", {name: preset.adapter}).load(name))
-    assert preset.conversation in CONVERSATIONS
+    assert preset.how in WAYS
+    assert (preset.conversation in CONVERSATIONS) == (preset.how == BUILT_IN)
     assert preset.description
     assert set(preset.modalities) <= {"image", "video"}
     assert preset.shipped == (preset.default_data == "sample")
