@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+Decoder: TypeAlias = Callable[..., BaseModelOutputWithPast]
+"""What reads embeddings on top of a cache: `lm.model`, or the same compiled."""
 
 
 @dataclass(slots=True)
@@ -27,29 +32,29 @@ def greedy(
     max_new_tokens: int,
     ended: Callable[[int, Sequence[int]], bool],
     keep_logits: bool = False,
+    read_on: Decoder | None = None,
 ) -> Generated:
     """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until every row has ended or the limit is reached.
 
     `ended(b, tokens)`: whether row b's answer is complete with the last of its new tokens. Generated tokens enter as
     plain embeddings at positions that go on from the row's own length. Rows that have ended are fed their last token,
-    which nobody reads.
+    which nobody reads. `read_on`: reads all tokens but the first, in place of `lm.model`.
     """
     position = (mask.cumsum(1) - 1).masked_fill(~mask, 1)
     padded = not bool(mask.all())
     cache = DynamicCache(config=lm.config)
     out = Generated([[] for _ in range(len(embeds))])
     done = [False] * len(embeds)
-    step = {"inputs_embeds": embeds}
+    read, step = lm.model, embeds
     for _ in range(max_new_tokens):
-        result = lm(
-            **step,
+        result = read(
+            inputs_embeds=step,
             attention_mask=mask if padded else None,
             position_ids=position,
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
         )
-        logits = result.logits[:, -1]
+        logits = lm.lm_head(result.last_hidden_state[:, -1])
         if keep_logits:
             out.step_logits.append(logits)
             out.positions.append(position)
@@ -60,7 +65,7 @@ def greedy(
                 done[row] = ended(row, out.tokens[row])
         if all(done):
             break
-        step = {"inputs_embeds": lm.model.embed_tokens(chosen[:, None])}
+        read, step = read_on or lm.model, lm.model.embed_tokens(chosen[:, None])
         position = position[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return out

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM
 
 from models.llava.buffer import TokenBuffer
+from models.llava.generation import Decoder
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -129,7 +130,7 @@ def answer(
     `shared` [P, H] and `questions` [T, H]: what the language model reads. `ended` as in `greedy`. `keep_logits`: for
     tests, gets (questions, logits [q, V]) of every step.
     """
-    reading = Reading(model.lm, shared, questions)
+    reading = Reading(model.lm, shared, questions, model.read_on)
     tokens: list[list[int]] = [[] for _ in questions]
     for pack in reading.packs:
         step = reading.start(pack)
@@ -158,8 +159,11 @@ class Step:
 class Reading:
     """The language model after one shared beginning, whose keys and values stand in the cache once."""
 
-    def __init__(self, lm: LlamaForCausalLM, shared: Tensor, questions: Sequence[Tensor]) -> None:
+    def __init__(
+        self, lm: LlamaForCausalLM, shared: Tensor, questions: Sequence[Tensor], read_on: Decoder | None = None
+    ) -> None:
         self._lm, self._questions, self._length = lm, questions, len(shared)
+        self._read_on = read_on or lm.model
         self.packs = list(packs([len(one) for one in questions], shared.device))
         self._cache = DynamicCache(config=lm.config)
         for some in shared.split(PREFILL_POSITIONS):
@@ -168,7 +172,7 @@ class Reading:
     def start(self, pack: Pack) -> Step:
         """A pack's questions, read to their ends."""
         embeds = torch.cat([self._questions[member] for member in pack.members])
-        hidden = self._read(embeds, pack.owner, pack.owner, pack.place)[pack.ends]
+        hidden = self._read(self._lm.model, embeds, pack.owner, pack.owner, pack.place)[pack.ends]
         return Step(pack.members, self._lm.lm_head(hidden), pack.place[pack.ends], pack.owner)
 
     def go_on(self, step: Step, going: Sequence[int], chosen: Tensor) -> Step | None:
@@ -179,12 +183,12 @@ class Reading:
         members = tuple(step.members[index] for index in going)
         owner, places = torch.tensor(members, device=chosen.device), step.places[list(going)] + 1
         keys = torch.cat([step.keys, owner])
-        hidden = self._read(self._lm.model.embed_tokens(chosen), owner, keys, places)
+        hidden = self._read(self._read_on, self._lm.model.embed_tokens(chosen), owner, keys, places)
         return Step(members, self._lm.lm_head(hidden), places, keys)
 
-    def _read(self, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
+    def _read(self, read: Decoder, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
         """Tokens [N, H] in one row -> their last hidden states."""
-        return self._lm.model(
+        return read(
             inputs_embeds=embeds[None],
             attention_mask=visibility(queries, keys, self._length, embeds.dtype),
             position_ids=(self._length + places)[None],
