@@ -93,7 +93,7 @@ class LlavaAdapter(Model):
             inputs = self.model.joined(shared, fusion.questions(), len(parts[0]))
             yield from self._answers(asked, inputs, frames)
             return
-        tokens = answer(self.model, shared, fusion.questions(), partial(self._ended, asked))
+        tokens = answer(self.model.lm, shared, fusion.questions(), partial(self._ended, asked))
         vision = len(shared) - len(parts[0])
         for row, one in enumerate(asked):
             text = len(parts[0]) + fusion.lengths[row]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, LlamaForCausalLM
+from transformers import DynamicCache
+
+
+class LanguageModel(Protocol):
+    """What decoding needs: any causal language model of transformers, in two parts."""
+
+    config: Any
+    model: Any
+    """Embeddings [B, L, H], mask, positions and cache -> last hidden states; holds `embed_tokens`."""
+    lm_head: Any
 
 
 @dataclass(slots=True)
@@ -21,35 +31,36 @@ class Generated:
 
 @torch.no_grad()
 def greedy(
-    lm: LlamaForCausalLM,
+    lm: LanguageModel,
     embeds: Tensor,
     mask: Tensor,
     max_new_tokens: int,
     ended: Callable[[int, Sequence[int]], bool],
     keep_logits: bool = False,
+    positions: Tensor | None = None,
 ) -> Generated:
     """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until every row has ended or the limit is reached.
 
     `ended(b, tokens)`: whether row b's answer is complete with the last of its new tokens. Generated tokens enter as
-    plain embeddings at positions that go on from the row's own length. Rows that have ended are fed their last token,
+    plain embeddings at positions that go on from the row's own length, or from the last of `positions` [.., B, L],
+    which a model with positions of its own kind gets for the prompt. Rows that have ended are fed their last token,
     which nobody reads.
     """
-    position = (mask.cumsum(1) - 1).masked_fill(~mask, 1)
+    position = (mask.cumsum(1) - 1).masked_fill(~mask, 1) if positions is None else positions
     padded = not bool(mask.all())
     cache = DynamicCache(config=lm.config)
     out = Generated([[] for _ in range(len(embeds))])
     done = [False] * len(embeds)
     step = {"inputs_embeds": embeds}
     for _ in range(max_new_tokens):
-        result = lm(
+        result = lm.model(
             **step,
             attention_mask=mask if padded else None,
             position_ids=position,
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
         )
-        logits = result.logits[:, -1]
+        logits = lm.lm_head(result.last_hidden_state[:, -1:])[:, -1]
         if keep_logits:
             out.step_logits.append(logits)
             out.positions.append(position)
@@ -61,6 +72,6 @@ def greedy(
         if all(done):
             break
         step = {"inputs_embeds": lm.model.embed_tokens(chosen[:, None])}
-        position = position[:, -1:] + 1
+        position = position[..., -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return out
