@@ -156,10 +156,12 @@ def _family(preset: Preset, folder: Path) -> tuple[str, Family]:
 def _model(preset: Preset, family: Family, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
     """The weights in transformers' class, on the device. Raises CheckpointError."""
     import transformers
+    from transformers.utils import logging
 
     weight_files(folder)
     trusted = bool(preset.options.get("trust_remote_code"))
     kind = transformers.AutoModelForImageTextToText if trusted else getattr(transformers, family.class_name)
+    logging.disable_progress_bar()  # the run has one of its own
     try:
         model, info = kind.from_pretrained(
             folder,
