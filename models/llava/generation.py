@@ -38,13 +38,14 @@ def greedy(
     ended: Callable[[int, Sequence[int]], bool],
     keep_logits: bool = False,
     positions: Tensor | None = None,
+    last_position: int | None = None,
 ) -> Generated:
     """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until every row has ended or the limit is reached.
 
     `ended(b, tokens)`: whether row b's answer is complete with the last of its new tokens. Generated tokens enter as
     plain embeddings at positions that go on from the row's own length, or from the last of `positions` [.., B, L],
-    which a model with positions of its own kind gets for the prompt. Rows that have ended are fed their last token,
-    which nobody reads.
+    which a model with positions of its own kind gets for the prompt; they end at `last_position`, if there is one.
+    Rows that have ended are fed their last token, which nobody reads.
     """
     position = (mask.cumsum(1) - 1).masked_fill(~mask, 1) if positions is None else positions
     padded = not bool(mask.all())
@@ -72,6 +73,6 @@ def greedy(
         if all(done):
             break
         step = {"inputs_embeds": lm.model.embed_tokens(chosen[:, None])}
-        position = position[..., -1:] + 1
+        position = (position[..., -1:] + 1).clamp(max=last_position)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return out

@@ -22,6 +22,11 @@ class Decoder:
         self.config = self.model.config
 
     @property
+    def last_position(self) -> int | None:
+        """Where positions are learned: the last there is, at which rows that have ended wait for others."""
+        return self.config.max_position_embeddings - 1 if hasattr(self.model, "embed_positions") else None
+
+    @property
     def keeps_all(self) -> bool:
         """Whether all keys and values of a prompt stay: no encoder beside, no sliding window."""
         return not self.config.is_encoder_decoder and not any(DynamicCache(config=self.config).is_sliding)
@@ -65,7 +70,15 @@ def generate(
     if rows[0].positions is not None:
         columns = [row.positions.T for row in rows if row.positions is not None]
         positions = _padded(columns).movedim(-1, 0)
-    return greedy(looking(decoder, rows), embeds, mask, longest, ended, positions=positions).tokens
+    return greedy(
+        looking(decoder, rows),
+        embeds,
+        mask,
+        longest,
+        ended,
+        positions=positions,
+        last_position=decoder.last_position,
+    ).tokens
 
 
 def looking(decoder: Decoder, rows: Sequence[Row]) -> LanguageModel:

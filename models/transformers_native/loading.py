@@ -38,6 +38,8 @@ _MORE_FILES = (PICTURES, VIDEOS, "chat_template.json", "chat_template.jinja", "v
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _VIDEO_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
 """Qwen's bounds for a frame."""
+_PHOTOGRAPH = 1280
+"""Qwen's tokens of a megapixel, about; few pictures of benchmarks have more."""
 
 
 def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> NativeAdapter:
@@ -65,12 +67,14 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     image, video = _picturings(folder, raw, family, config)
     frames = int(preset.options.get("frames", family.frames))
     said = prompts(family, tokenizer, folder, preset.options.get("prompt"))
-    picture_tokens, frame_tokens = _tokens(config, family, image), _tokens(config, family, video) if video else 0
+    picture_tokens = _tokens(config, family, image)
+    frame_tokens = _tokens(config, family, video, frame=True) if video else 0
     limit = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
     trusted = bool(preset.options.get("trust_remote_code"))
     mean, std = (tuple(raw.get(key) or usual) for key, usual in (("image_mean", _MEAN), ("image_std", _STD)))
     remarks = (f"code from the checkpoint's folder was run (trust_remote_code): {folder}",) if trusted else ()
-    files = (*weight_files(folder), *identity_files(folder, *_MORE_FILES))
+    code = sorted(folder.glob("*.py")) if trusted else ()
+    files = (*weight_files(folder), *identity_files(folder, *_MORE_FILES), *code)
     return NativeAdapter(
         model,
         family,
@@ -213,13 +217,14 @@ def _picturings(
         raise CheckpointError(f"{folder / PICTURES}: not understood ({type(error).__name__}: {error}).") from error
 
 
-def _tokens(config: PretrainedConfig, family: Family, way: Picturing) -> int:
-    """Visual tokens of a picture, at most: with them batches are filled."""
+def _tokens(config: PretrainedConfig, family: Family, way: Picturing, frame: bool = False) -> int:
+    """Visual tokens of a picture or frame, about or at most: with them batches are filled."""
     vision = config.vision_config
     if family.sees == "latents":
         return int(config.perceiver_config.resampler_n_latents) if config.use_resampler else 257
     if hasattr(config, "num_query_tokens"):
         return int(config.num_query_tokens)
     if way.way == "patches":
-        return way.most // way.factor**2
-    return way.most_parts() * ((vision.image_size // vision.patch_size) ** 2 + 1)
+        return min(way.most // way.factor**2, _PHOTOGRAPH) // (vision.temporal_patch_size if frame else 1)
+    patches = (vision.image_size // vision.patch_size) ** 2 + 1
+    return patches // 4 if frame and family.sees == "tiles" else way.most_parts() * patches

@@ -32,8 +32,8 @@ class Row:
     most: int | None = None
 
     def allowed(self, wanted: int) -> int:
-        """New tokens, at least one, so that the last one read is within the model's context."""
-        return wanted if self.most is None else max(1, min(wanted, self.most + 1))
+        """New tokens, so that the last one read is within the model's context, if the prompt is."""
+        return wanted if self.most is None or self.most < 0 else min(wanted, self.most + 1)
 
 
 class Rows:
@@ -43,12 +43,12 @@ class Rows:
         self._config, self._sees, self._prompts, self._embed, self.limit = config, sees, prompts, embed, limit
 
     def row(self, media: Media | None, request: Request, seen: Seen | None, tokens: Tensor | None) -> Row:
-        """`tokens`: the medium's for this question. Where all is too long, the text's beginning is left out."""
+        """`tokens`: the medium's for this question. The beginning of a text that is too long is left out."""
         before, after = self._prompts.parts(request.text, media)
         vision = 0 if tokens is None else len(tokens)
         inside = 0 if self._sees == "latents" else vision
         room = len(after) if self.limit is None else self.limit - len(before) - inside
-        cut = min(max(0, len(after) - room), len(after) - 1)
+        cut = max(0, len(after) - room) if room > 0 else 0
         device = self._embed.weight.device
         assert isinstance(device, torch.device)
         embeds = self._embed(torch.tensor([*before, *after[cut:]], device=device))
