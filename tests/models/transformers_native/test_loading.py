@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import models
 from harness.errors import CheckpointError, NotAvailable, UnknownName, UserError
@@ -70,6 +71,8 @@ def test_code_of_a_checkpoint_is_not_run_unless_a_preset_says_so(
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     auto_map = {"AutoModelForImageTextToText": "own.LlavaForConditionalGeneration"}
     strange = _copy(folder, tmp_path / "strange", auto_map=auto_map)
+    own_keys = load_model("llava-hf-1.5-7b", checkpoint=str(folder), device="cpu").model.state_dict()
+    save_file(own_keys, strange / "model.safetensors", {"format": "pt"})  # no stock renaming for strange code
     ran = tmp_path / "ran"
     (strange / "own.py").write_text(
         "from pathlib import Path\n"
@@ -122,8 +125,6 @@ def test_missing_files_are_named(folder: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fill_the_model_are_refused(folder: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
     broken = _copy(folder, tmp_path / "broken")
     tensors = load_file(broken / "model.safetensors")
     gone = next(key for key in tensors if "multi_modal_projector" in key)
