@@ -67,7 +67,7 @@ def shared(model: LlavaModel, pixels: Tensor, rows: Sequence[Sequence[int]]) -> 
     fusion = SharedFusion(model, *parts)
     for some in pixels.split(CHUNK):
         fusion.add(some)
-    return answer(model, fusion.shared(), fusion.questions(), never)
+    return answer(model.lm, fusion.shared(), fusion.questions(), never)
 
 
 def measure(name: str, case: str, repeats: int) -> dict[str, Any]:

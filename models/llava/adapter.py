@@ -98,7 +98,8 @@ class LlavaAdapter(Model):
             inputs = self.model.joined(shared, fusion.questions(), len(parts[0]))
             yield from self._answers(asked, inputs, frames)
             return
-        tokens = answer(self.model, shared, fusion.questions(), partial(self._ended, asked))
+        lm, ended = self.model.lm, partial(self._ended, asked)
+        tokens = answer(lm, shared, fusion.questions(), ended, read_on=self.model.read_on)
         vision = len(shared) - len(parts[0])
         for row, one in enumerate(asked):
             text = len(parts[0]) + fusion.lengths[row]
