@@ -73,6 +73,8 @@ def greedy(
         if all(done):
             break
         step = {"inputs_embeds": lm.model.embed_tokens(chosen[:, None])}
-        position = (position[..., -1:] + 1).clamp(max=last_position)
+        position = position[..., -1:] + 1
+        if last_position is not None:
+            position = position.clamp(max=last_position)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return out
