@@ -122,7 +122,8 @@ CONFIGS: Mapping[str, dict[str, Any]] = {
     "instructblip": {"vision_config": _TOWER, "qformer_config": _QFORMER, "text_config": _LLAMA},
     "idefics": {
         **{key: value for key, value in _TEXT.items() if key != "num_key_value_heads"},
-        "additional_vocab_size": 0,
+        "vocab_size": len(VOCABULARY) - 2,
+        "additional_vocab_size": 2,
         "cross_layer_interval": 1,
         "alpha_initializer": "ones",
         "use_resampler": True,
