@@ -47,7 +47,7 @@ class NativeAdapter(Model):
     ) -> None:
         self.model, self.card, self.decoder = model, card, Decoder(model)
         self._vision, self._preparer, self._tokenizer, self._stop = vision, preparer, prompts.tokenizer, stop
-        self._rows = Rows(model.config, family.sees, prompts, self.decoder.model.embed_tokens, limit)
+        self._rows = Rows(model.config, family.sees, prompts, model.get_input_embeddings(), limit)
         self._picture_tokens, self._frame_tokens = picture_tokens, frame_tokens
         self._prefix = family.prefix and self.decoder.keeps_all
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ QFORMER_WORDS = "qformer_tokenizer"
 _MORE_FILES = (PICTURES, VIDEOS, "chat_template.json", "chat_template.jinja", "vocab.json", "merges.txt")
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _VIDEO_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
-"""Qwen's bounds for a frame."""
+"""Qwen's bounds for a frame, of its released tools; files beside the weights often repeat those for pictures."""
 _PHOTOGRAPH = 1280
 """Qwen's tokens of a megapixel, about; few pictures of benchmarks have more."""
 
@@ -212,7 +213,8 @@ def _picturings(
         image = picturing(raw, patch, merge)
         if not family.video:
             return image, None
-        return image, picturing({**of_video, "image_grid_pinpoints": None}, patch, merge, bounds)
+        video = picturing({**of_video, "image_grid_pinpoints": None}, patch, merge, bounds)
+        return image, replace(video, most=min(video.most, _VIDEO_PIXELS[1]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / PICTURES}: not understood ({type(error).__name__}: {error}).") from error
 
