@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from models.transformers_native.adapter import NativeAdapter
 
-OPTIONS = ("family", "prompt", "frames", "trust_remote_code")
+OPTIONS = ("family", "prompt", "frames", "until", "trust_remote_code")
 """Of a preset: `family` is a key of FAMILIES; the others take the place of what the family says."""
 PICTURES, VIDEOS = "preprocessor_config.json", "video_preprocessor_config.json"
 QFORMER_WORDS = "qformer_tokenizer"
@@ -70,7 +70,9 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     said = prompts(family, tokenizer, folder, preset.options.get("prompt"))
     picture_tokens = _tokens(config, family, image)
     frame_tokens = _tokens(config, family, video, frame=True) if video else 0
-    limit = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    words_config = config.get_text_config(decoder=True)
+    limit = getattr(words_config, "max_position_embeddings", None)
+    until = str(preset.options.get("until", family.until))
     trusted = bool(preset.options.get("trust_remote_code"))
     mean, std = (tuple(raw.get(key) or usual) for key, usual in (("image_mean", _MEAN), ("image_std", _STD)))
     remarks = (f"code from the checkpoint's folder was run (trust_remote_code): {folder}",) if trusted else ()
@@ -97,13 +99,15 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
                 "mean": list(mean),
                 "std": list(std),
                 "context": limit,
+                "until": until,
                 "trust_remote_code": trusted,
             },
             source=str(checkpoint or preset.weights),
             notes=remarks,
         ),
-        stop_tokens(folder, tokenizer, family.stop),
+        stop_tokens(folder, tokenizer, family.stop) | _ends(words_config.eos_token_id),
         limit,
+        until,
         picture_tokens,
         frame_tokens,
     )
@@ -193,6 +197,11 @@ def _model(preset: Preset, family: Family, folder: Path, dtype: torch.dtype, dev
             "Take config.json and the weights from the same checkpoint."
         )
     return model.eval()
+
+
+def _ends(found: int | list[int] | None) -> frozenset[int]:
+    """End tokens of a configuration; BLIP-2 on OPT has its only there."""
+    return frozenset(() if found is None else found if isinstance(found, list) else [found])
 
 
 def _settings(path: Path) -> Mapping[str, Any]:

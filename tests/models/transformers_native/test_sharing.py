@@ -17,7 +17,7 @@ from models.llava.sharing import answer
 from models.transformers_native.adapter import NativeAdapter
 from models.transformers_native.decoder import looking
 from models.transformers_native.families import FAMILIES
-from models.transformers_native.vision import Medium
+from models.transformers_native.vision import Medium, Seen, positions
 from tests.support.llava_golden import LOGIT, close
 from tests.support.llava_tiny import SIDE, tiny_model
 from tests.support.native_tiny import PRESETS, VIDEOS, VOCABULARY, write_native
@@ -62,6 +62,15 @@ def test_shared_logits_are_those_of_one_by_one(
         for got, expected in zip(*_logits(model, media), strict=True):
             assert got.shape == expected.shape == (STEPS, len(VOCABULARY))
             close(got, expected, 1e-4)
+
+
+def test_text_after_a_long_video_goes_on_behind_its_last_frame() -> None:
+    seen = Seen(torch.zeros(12, 1), (3, 2, 2), 4.0)
+    time, height, width = positions(2, seen, 2, torch.device("cpu")).tolist()
+    assert time == [0, 1, *[2] * 4, *[6] * 4, *[10] * 4, 11, 12]
+    assert height == [0, 1, *[2, 2, 3, 3] * 3, 11, 12]
+    assert width == [0, 1, *[2, 3] * 6, 11, 12]
+    assert positions(2, None, 3, torch.device("cpu")).tolist() == [[0, 1, 2, 3, 4]] * 3
 
 
 @torch.inference_mode()
