@@ -81,17 +81,18 @@ class NativeAdapter(Model):
         """The medium and the text before it once, for all questions about it."""
         (medium, seen), media = self._media([ready])[0], ready.group.media
         asked: list[Asked] = [(media, request) for request in ready.group.requests]
-        rows = [self._rows.row(media, request, seen, seen.tokens) for _, request in asked]
-        first, shared, frames = rows[0], rows[0].shared, len(medium.records)
+        first = self._rows.row(*asked[0], seen, seen.tokens)
+        rows = [first, *(self._rows.row(*one, seen, seen.tokens, like=first) for one in asked[1:])]
+        frames = len(medium.records)
         if any(row.cut for row in rows):
             yield from self._answers(asked, rows, [frames] * len(rows))
             return
         tokens = answer(
             looking(self.decoder, [first]),
-            first.embeds[:shared],
-            [row.embeds[shared:] for row in rows],
+            first.start,
+            [row.question for row in rows],
             partial(self._ended, asked, rows),
-            positions=None if first.positions is None else first.positions[:, :shared],
+            positions=None if first.positions is None else first.positions[:, : len(first.start)],
         )
         for one, row, new in zip(asked, rows, tokens, strict=True):
             yield self._response(one[1], row, new, frames)
@@ -152,7 +153,7 @@ class NativeAdapter(Model):
             request.sample_id,
             (said.partition(self._until)[0] if self._until else said).strip(),
             vision_tokens=row.vision,
-            text_tokens=len(row.embeds) - inside,
+            text_tokens=row.length - inside,
             output_tokens=len(tokens),
             frames=frames,
             notes=tuple(notes),

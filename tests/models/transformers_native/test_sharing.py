@@ -31,20 +31,20 @@ def _logits(model: NativeAdapter, media: Media) -> tuple[list[Tensor], list[Tens
     """Of every question and step [T, V]: with a shared prefix, and one by one."""
     (seen,) = model._vision([Medium(list(model.preparer()(media, FramePolicy())), isinstance(media, Video))])
     rows = [model._rows.row(media, Request("", text), seen, seen.tokens) for text in QUESTIONS]
-    first, shared = rows[0], rows[0].shared
+    first = rows[0]
     steps: list[tuple[tuple[int, ...], Tensor]] = []
     answer(
         looking(model.decoder, [first]),
-        first.embeds[:shared],
-        [row.embeds[shared:] for row in rows],
+        first.start,
+        [row.question for row in rows],
         lambda _, tokens: len(tokens) == STEPS,
         steps,
-        None if first.positions is None else first.positions[:, :shared],
+        None if first.positions is None else first.positions[:, : len(first.start)],
     )
     together = [torch.stack([logits[who.index(at)] for who, logits in steps if at in who]) for at in range(len(rows))]
     alone = []
     for row in rows:
-        mask = torch.ones(1, len(row.embeds), dtype=torch.bool)
+        mask = torch.ones(1, row.length, dtype=torch.bool)
         places = None if row.positions is None else row.positions[:, None]
         never = lambda _, tokens: False  # noqa: E731
         made = greedy(looking(model.decoder, [row]), row.embeds[None], mask, STEPS, never, True, places)
@@ -91,8 +91,8 @@ def test_the_shared_prefix_is_read_once(
     (seen,) = model._vision([Medium(list(model.preparer()(pictures[0], FramePolicy())), False)])
     rows = [model._rows.row(pictures[0], Request("", text), seen, seen.tokens) for text in QUESTIONS]
     further = (STEPS - 1) * len(rows)
-    one_by_one = sum(len(row.embeds) for row in rows) + further
-    shared = rows[0].shared + sum(len(row.embeds) - row.shared for row in rows) + further
+    one_by_one = sum(row.length for row in rows) + further
+    shared = len(rows[0].start) + sum(len(row.question) for row in rows) + further
     assert read == one_by_one + shared
     assert len(together) == len(alone) == len(rows)
 
