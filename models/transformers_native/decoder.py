@@ -64,7 +64,7 @@ def generate(
 ) -> list[list[int]]:
     """Greedy new tokens of every row, its end included; left-padded, so that all end at the same place."""
     embeds = _padded([row.embeds for row in rows])
-    mask = _padded([row.embeds.new_ones(len(row.embeds), dtype=torch.bool) for row in rows])
+    mask = _padded([row.start.new_ones(row.length, dtype=torch.bool) for row in rows])
     if decoder.encodes:
         return _encoded(model, embeds, mask, longest, ended)
     positions = None

@@ -153,3 +153,18 @@ def test_costs_grow_with_questions_and_fall_with_sharing(native: Mapping[str, Na
     assert model.cost_tokens(few) < shared
     model.sharing = False
     assert shared < model.cost_tokens(many)
+
+
+def test_an_answer_is_cut_where_the_model_goes_on_by_itself(
+    native: Mapping[str, NativeAdapter], pictures: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = native["llava_onevision"]
+    answers = _answers(model, _groups(model, pictures[:1], QUESTIONS), sharing=False).values()
+    question, whole = next((at, one) for at, one in enumerate(answers) if len(set(one.text.split())) > 1)
+    words = whole.text.split()
+    until = next(word for word in words if word != words[0])
+    monkeypatch.setattr(model, "_until", f" {until}")
+    for sharing in (False, True):
+        cut = list(_answers(model, _groups(model, pictures[:1], QUESTIONS), sharing).values())[question]
+        assert cut.text.split() == words[: words.index(until)]
+        assert cut.output_tokens == words.index(until) + 1

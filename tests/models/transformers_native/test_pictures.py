@@ -87,11 +87,21 @@ def test_spread_frames_come_from_the_whole_video_or_the_clip(tmp_path: Path) -> 
 
 
 def test_seconds_between_frames_are_true_where_a_long_video_is_thinned(tmp_path: Path) -> None:
-    video = Video("v", write_video(tmp_path / "v.mp4", frames=60, fps=10))
+    video = Video("v", write_video(tmp_path / "v.mp4", frames=60, fps=10), start_s=1, end_s=3)
     preparer = NativePreparer(Picturing("square", crop=(8, 8)), Picturing("square", crop=(8, 8)), frames=64)
-    seconds = [float(one["seconds"][0]) for one in preparer(video, FramePolicy())]
-    assert seconds == [1.0] * 6
-    assert [float(one["seconds"][0]) for one in preparer(video, FramePolicy(max_frames=2))] == [3.0, 3.0]
+
+    def seconds(media: Video, policy: FramePolicy) -> list[float]:
+        return [float(one["seconds"][0]) for one in preparer(media, policy)]
+
+    assert seconds(video, FramePolicy()) == [1.0] * 6
+    assert seconds(video, FramePolicy(max_frames=2)) == [3.0] * 2
+    assert seconds(video, FramePolicy(max_frames=1, clip_bounds=True)) == [2.0]
+    (tmp_path / "frames").mkdir()
+    for index in range(6):
+        PIL.Image.new("RGB", (20, 20)).save(tmp_path / "frames" / f"{index}.png")
+    folder = Video("f", tmp_path / "frames", folder_fps=3)
+    assert seconds(folder, FramePolicy()) == [1 / 3] * 6
+    assert seconds(folder, FramePolicy(max_frames=2)) == [1.0] * 2
 
 
 def test_a_record_keeps_the_size_the_picture_had(tmp_path: Path) -> None:

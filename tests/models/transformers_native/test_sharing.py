@@ -17,7 +17,7 @@ from models.llava.sharing import answer
 from models.transformers_native.adapter import NativeAdapter
 from models.transformers_native.decoder import looking
 from models.transformers_native.families import FAMILIES
-from models.transformers_native.vision import Medium
+from models.transformers_native.vision import Medium, Seen, positions
 from tests.support.llava_golden import LOGIT, close
 from tests.support.llava_tiny import SIDE, tiny_model
 from tests.support.native_tiny import PRESETS, VIDEOS, VOCABULARY, write_native
@@ -31,20 +31,20 @@ def _logits(model: NativeAdapter, media: Media) -> tuple[list[Tensor], list[Tens
     """Of every question and step [T, V]: with a shared prefix, and one by one."""
     (seen,) = model._vision([Medium(list(model.preparer()(media, FramePolicy())), isinstance(media, Video))])
     rows = [model._rows.row(media, Request("", text), seen, seen.tokens) for text in QUESTIONS]
-    first, shared = rows[0], rows[0].shared
+    first = rows[0]
     steps: list[tuple[tuple[int, ...], Tensor]] = []
     answer(
         looking(model.decoder, [first]),
-        first.embeds[:shared],
-        [row.embeds[shared:] for row in rows],
+        first.start,
+        [row.question for row in rows],
         lambda _, tokens: len(tokens) == STEPS,
         steps,
-        None if first.positions is None else first.positions[:, :shared],
+        None if first.positions is None else first.positions[:, : len(first.start)],
     )
     together = [torch.stack([logits[who.index(at)] for who, logits in steps if at in who]) for at in range(len(rows))]
     alone = []
     for row in rows:
-        mask = torch.ones(1, len(row.embeds), dtype=torch.bool)
+        mask = torch.ones(1, row.length, dtype=torch.bool)
         places = None if row.positions is None else row.positions[:, None]
         never = lambda _, tokens: False  # noqa: E731
         made = greedy(looking(model.decoder, [row]), row.embeds[None], mask, STEPS, never, True, places)
@@ -62,6 +62,15 @@ def test_shared_logits_are_those_of_one_by_one(
         for got, expected in zip(*_logits(model, media), strict=True):
             assert got.shape == expected.shape == (STEPS, len(VOCABULARY))
             close(got, expected, 1e-4)
+
+
+def test_text_after_a_long_video_goes_on_behind_its_last_frame() -> None:
+    seen = Seen(torch.zeros(12, 1), (3, 2, 2), 4.0)
+    time, height, width = positions(2, seen, 2, torch.device("cpu")).tolist()
+    assert time == [0, 1, *[2] * 4, *[6] * 4, *[10] * 4, 11, 12]
+    assert height == [0, 1, *[2, 2, 3, 3] * 3, 11, 12]
+    assert width == [0, 1, *[2, 3] * 6, 11, 12]
+    assert positions(2, None, 3, torch.device("cpu")).tolist() == [[0, 1, 2, 3, 4]] * 3
 
 
 @torch.inference_mode()
@@ -82,8 +91,8 @@ def test_the_shared_prefix_is_read_once(
     (seen,) = model._vision([Medium(list(model.preparer()(pictures[0], FramePolicy())), False)])
     rows = [model._rows.row(pictures[0], Request("", text), seen, seen.tokens) for text in QUESTIONS]
     further = (STEPS - 1) * len(rows)
-    one_by_one = sum(len(row.embeds) for row in rows) + further
-    shared = rows[0].shared + sum(len(row.embeds) - row.shared for row in rows) + further
+    one_by_one = sum(row.length for row in rows) + further
+    shared = len(rows[0].start) + sum(len(row.question) for row in rows) + further
     assert read == one_by_one + shared
     assert len(together) == len(alone) == len(rows)
 
