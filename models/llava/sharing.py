@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM
 
-from models.llava.buffer import TokenBuffer
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -57,7 +56,7 @@ class SharedFusion:
         self._raw = model.lm.model.embed_tokens(torch.tensor(ids, device=device).clamp(min=0))
         self._seen = torch.tensor(ids, device=device) > 0
         self._sum = torch.zeros_like(self._raw, dtype=torch.float32)
-        self._visual = TokenBuffer()
+        self._visual = model.reducer.buffer()
         self._head = torch.tensor([index for index in seen if index < len(before)], device=device, dtype=torch.long)
         self._tail = torch.tensor([index for index in seen if index >= len(before)], device=device, dtype=torch.long)
         self._packs = list(packs([sum(one > 0 for one in ids) for ids in after], device))
