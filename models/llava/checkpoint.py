@@ -103,8 +103,8 @@ def _fill(
 ) -> None:
     """Gives an empty module its weights, one file at a time, so that no second copy of all stands in memory.
 
-    `names`: key in the files -> parameter. `where`: the files' place, for messages. Raises CheckpointError, listing keys that are missing, extra (unless
-    `ignored` matches them) or of another shape.
+    `names`: key in the files -> parameter. `where`: the files' place, for messages. Raises CheckpointError, listing
+    keys that are missing, extra (unless `ignored` matches them) or of another shape.
     """
     given: set[str] = set()
     extra: list[str] = []
