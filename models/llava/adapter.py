@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -50,6 +51,10 @@ class LlavaAdapter(Model):
         parameter = model.lm.lm_head.weight
         self._device, self._dtype = parameter.device, parameter.dtype
 
+    def compile(self) -> None:
+        self.model.compile_decoding()
+        self.card = replace(self.card, settings={**self.card.settings, "compiled": True})
+
     def preparer(self) -> LlavaPreparer:
         return self._preparer
 
@@ -93,7 +98,8 @@ class LlavaAdapter(Model):
             inputs = self.model.joined(shared, fusion.questions(), len(parts[0]))
             yield from self._answers(asked, inputs, frames)
             return
-        tokens = answer(self.model, shared, fusion.questions(), partial(self._ended, asked))
+        lm, ended = self.model.lm, partial(self._ended, asked)
+        tokens = answer(lm, shared, fusion.questions(), ended, read_on=self.model.read_on)
         vision = len(shared) - len(parts[0])
         for row, one in enumerate(asked):
             text = len(parts[0]) + fusion.lengths[row]
@@ -139,7 +145,8 @@ class LlavaAdapter(Model):
         self, asked: Sequence[tuple[Media | None, Request]], inputs: Assembled, frames: Sequence[int]
     ) -> Iterator[Response]:
         longest = max(request.max_new_tokens for _, request in asked)
-        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, partial(self._ended, asked))
+        lm, ended = self.model.lm, partial(self._ended, asked)
+        generated = greedy(lm, inputs.embeds, inputs.mask, longest, ended, read_on=self.model.read_on)
         for row, one in enumerate(asked):
             vision = inputs.vision[row]
             text = int(inputs.mask[row].sum()) - vision

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.data.sources import load_json
 from harness.errors import CheckpointError
+from models.weights import read_json
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig
@@ -162,11 +162,3 @@ def read_config(folder: Path, reducer: str = "", options: Mapping[str, Any] = Ma
     if not path.is_file():
         raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.")
     return parse_config(read_json(path), str(path), reducer, options)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a checkpoint's file. Raises UserError."""
-    content = load_json(path)
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds no JSON object. Download the checkpoint again.")
-    return content

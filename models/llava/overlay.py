@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.data.hub import snapshot
-from harness.errors import CheckpointError, NotAvailable
+from harness.errors import CheckpointError
+from models.weights import fetch
 
 _GROWING = ("model.embed_tokens.weight", "lm_head.weight")
 _NEEDED = "model.mm_projector."
@@ -29,13 +29,7 @@ def overlay_file(folder: Path, name: str) -> Path:
     for place in (folder / file, folder / name, folder.parent / file, folder.parent / name):
         if place.is_file():
             return place
-    try:
-        return snapshot(repository, "model", (file,)) / file
-    except Exception as error:  # the hub client has a dozen kinds of failure, all with the same remedy
-        raise NotAvailable(
-            f"{folder} is a base without {file}, and '{repository}' cannot be had from the hub "
-            f"({type(error).__name__}). Where there is a network: hf download {repository} {file} --local-dir {folder}"
-        ) from error
+    return fetch(repository, f"hf download {repository} {file} --local-dir {folder}", (file,)) / file
 
 
 def laid_over(

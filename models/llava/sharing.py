@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, LlamaForCausalLM
+from transformers import DynamicCache
 
+from models.llava.generation import Decoder, LanguageModel
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -117,18 +118,21 @@ class SharedFusion:
 
 @torch.no_grad()
 def answer(
-    model: LlavaModel,
+    lm: LanguageModel,
     shared: Tensor,
     questions: Sequence[Tensor],
     ended: Callable[[int, Sequence[int]], bool],
     keep_logits: list[tuple[tuple[int, ...], Tensor]] | None = None,
+    positions: Tensor | None = None,
+    read_on: Decoder | None = None,
 ) -> list[list[int]]:
     """Greedy new tokens of every question, its end included.
 
     `shared` [P, H] and `questions` [T, H]: what the language model reads. `ended` as in `greedy`. `keep_logits`: for
-    tests, gets (questions, logits [q, V]) of every step.
+    tests, gets (questions, logits [q, V]) of every step. `positions` [.., P] and `read_on`: as in
+    `Reading`.
     """
-    reading = Reading(model.lm, shared, questions)
+    reading = Reading(lm, shared, questions, positions, read_on)
     tokens: list[list[int]] = [[] for _ in questions]
     for pack in reading.packs:
         step = reading.start(pack)
@@ -155,19 +159,34 @@ class Step:
 
 
 class Reading:
-    """The language model after one shared beginning, whose keys and values stand in the cache once."""
+    """The language model after one shared beginning, whose keys and values stand in the cache once.
 
-    def __init__(self, lm: LlamaForCausalLM, shared: Tensor, questions: Sequence[Tensor]) -> None:
+    `positions` [.., P]: the beginning's, where they are more than a count; the questions go on after the highest.
+    `read_on`: reads the answers' tokens, in place of `lm.model`.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        shared: Tensor,
+        questions: Sequence[Tensor],
+        positions: Tensor | None = None,
+        read_on: Decoder | None = None,
+    ) -> None:
         self._lm, self._questions, self._length = lm, questions, len(shared)
+        self._read_on = read_on or lm.model
         self.packs = list(packs([len(one) for one in questions], shared.device))
         self._cache = DynamicCache(config=lm.config)
-        for some in shared.split(PREFILL_POSITIONS):
-            lm.model(inputs_embeds=some[None], past_key_values=self._cache, use_cache=True)
+        self._next = len(shared) if positions is None else int(positions.max()) + 1
+        for start in range(0, len(shared), PREFILL_POSITIONS):
+            some = slice(start, start + PREFILL_POSITIONS)
+            at = {} if positions is None else {"position_ids": positions[..., some].unsqueeze(-2)}
+            lm.model(inputs_embeds=shared[None, some], past_key_values=self._cache, use_cache=True, **at)
 
     def start(self, pack: Pack) -> Step:
         """A pack's questions, read to their ends."""
         embeds = torch.cat([self._questions[member] for member in pack.members])
-        hidden = self._read(embeds, pack.owner, pack.owner, pack.place)[pack.ends]
+        hidden = self._read(self._lm.model, embeds, pack.owner, pack.owner, pack.place)[pack.ends]
         return Step(pack.members, self._lm.lm_head(hidden), pack.place[pack.ends], pack.owner)
 
     def go_on(self, step: Step, going: Sequence[int], chosen: Tensor) -> Step | None:
@@ -178,15 +197,15 @@ class Reading:
         members = tuple(step.members[index] for index in going)
         owner, places = torch.tensor(members, device=chosen.device), step.places[list(going)] + 1
         keys = torch.cat([step.keys, owner])
-        hidden = self._read(self._lm.model.embed_tokens(chosen), owner, keys, places)
+        hidden = self._read(self._read_on, self._lm.model.embed_tokens(chosen), owner, keys, places)
         return Step(members, self._lm.lm_head(hidden), places, keys)
 
-    def _read(self, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
+    def _read(self, read: Decoder, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
         """Tokens [N, H] in one row -> their last hidden states."""
-        return self._lm.model(
+        return read(
             inputs_embeds=embeds[None],
             attention_mask=visibility(queries, keys, self._length, embeds.dtype),
-            position_ids=(self._length + places)[None],
+            position_ids=(self._next + places)[None],
             past_key_values=self._cache,
             use_cache=True,
         ).last_hidden_state[0]
