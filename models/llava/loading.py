@@ -51,6 +51,8 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     if tokenizer.add_tokens(list(template.words), special_tokens=True):
         config = replace(config, llama={**config.llama, "vocab_size": max(len(tokenizer), config.llama["vocab_size"])})
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE), config=config)
+    if word := model.reducer.kept_word:
+        model.reducer.kept = tokenizer.convert_tokens_to_ids(word)
     files = (*all_files(folder), *all_files(tower), *_identity_files(folder, tower))
     if overlay := config.options.get("overlay"):
         files = (*files, overlay_file(folder, overlay))

@@ -37,6 +37,7 @@ _VIDEO = (
     "user provides, and assist the user with a variety of tasks using natural language. Follow the instructions "
     "carefully and explain your answers in detail based on the provided video."
 )
+_VOCO = "<voco>"
 _VIDEO_WORDS = _PATCH, _START, _END = "<vid_patch>", "<vid_start>", "<vid_end>"
 _HONEST = "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers."
 
@@ -66,6 +67,20 @@ def _two_separators(system: str, user: str = "USER", assistant: str = "ASSISTANT
             role, separator = ((user, " "), (assistant, "</s>"))[index % 2]
             text += f"{role}:" if turn is None else f"{role}: {turn}{separator}"
         return text
+
+    return render
+
+
+def _voco(tokens: int) -> Callable[..., str]:
+    """VoCo-LLaMA: the picture and its tokens before the conversation, from which every line break is taken."""
+    chat = _two_separators(_CHAT.format(who="user").replace("assistant.", "assistant of the image.", 1))
+
+    def render(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+        text = chat(turns)
+        if IMAGE_TEXT not in text:
+            return text
+        one_line = text.replace(IMAGE_TEXT, "").replace("\n", "")
+        return f"{IMAGE_TEXT}\n{_VOCO * tokens}\n{one_line}"
 
     return render
 
@@ -139,6 +154,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
             turn=f"{{question}}\n{_START}{IMAGE_TEXT}{_END}",
             words=_VIDEO_WORDS,
         ),
+        Conversation("voco_1", _voco(1), "</s>", words=(_VOCO,)),
+        Conversation("voco_2", _voco(2), "</s>", words=(_VOCO,)),
         Conversation("plain", _plain),
         Conversation("bare", _bare),
     )

@@ -71,3 +71,18 @@ def finished(
         found.append({one["id"]: one["text"] for one in map(json.loads, lines)})
         assert len(found[-1]) == n
     return found
+
+
+def write_voco(folder: Path, **changes: Any) -> Path:
+    """LLaVA-1.5 with one word more, `<voco>`, in its vocabulary."""
+    write_checkpoint(folder, compressor_size=None, **changes)
+
+    def grown(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        embeds, head = weights["model.embed_tokens.weight"], weights["lm_head.weight"]
+        row = embeds.std() * torch.randn(1, embeds.shape[1], generator=torch.Generator().manual_seed(5))
+        head = torch.cat([head, head.mean(0, keepdim=True)])
+        return weights | {"model.embed_tokens.weight": torch.cat([embeds, row]), "lm_head.weight": head}
+
+    change_weights(folder, grown)
+    rewrite(folder, vocab_size=json.loads((folder / "config.json").read_text())["vocab_size"] + 1)
+    return folder

@@ -52,7 +52,8 @@ class VisualReducer(nn.Module, ABC):
 
     `key_prefixes`: where its parameters lie in the public state dict -> attribute of this module. `needs_text`: whether
     `fuse` does anything; without, text embeddings enter the language model as they are. `spread`, `squeeze`: how its
-    release takes frames of videos, where that differs from LLaVA-Mini's; see `LlavaPreparer`.
+    release takes frames of videos, where that differs from LLaVA-Mini's; see `LlavaPreparer`. `kept_word`, and
+    `kept`, its id: tokens after the medium that are all that later text sees of what comes before them.
     """
 
     key_prefixes: ClassVar[Mapping[str, str]] = {"model.mm_projector.": "projector."}
@@ -60,6 +61,8 @@ class VisualReducer(nn.Module, ABC):
     needs_text: bool = False
     spread: ClassVar[int | None] = None
     squeeze: ClassVar[bool | None] = None
+    kept_word: ClassVar[str | None] = None
+    kept: int | None = None
 
     @abstractmethod
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:

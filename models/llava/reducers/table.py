@@ -20,6 +20,7 @@ REDUCERS: Mapping[str, str] = MappingProxyType(
         "mqt": "models.llava.reducers.mqt:Mqt",
         "tokenpacker": "models.llava.reducers.tokenpacker:TokenPacker",
         "video-chatgpt": "models.llava.reducers.video_chatgpt:VideoChatGpt",
+        "voco": "models.llava.reducers.voco:Voco",
     }
 )
 """Those that a preset can put on the LLaVA architecture."""
