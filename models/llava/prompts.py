@@ -79,7 +79,7 @@ def _voco(tokens: int) -> Callable[..., str]:
         text = chat(turns)
         if IMAGE_TEXT not in text:
             return text
-        one_line = text.replace(IMAGE_TEXT, "").replace("\n", "")
+        one_line = _without(text, "\n", IMAGE_TEXT, _VOCO)
         return f"{IMAGE_TEXT}\n{_VOCO * tokens}\n{one_line}"
 
     return render
@@ -180,9 +180,10 @@ def user_turn(question: str, has_medium: bool, turn: str = f"{IMAGE_TEXT}\n{{que
     return IMAGE_TEXT.join(parts) if len(parts) > 1 else turn.replace("{question}", parts[0])
 
 
-def _without(text: str, word: str) -> str:
-    while word in text:
-        text = text.replace(word, "")
+def _without(text: str, *words: str) -> str:
+    while any(word in text for word in words):
+        for word in words:
+            text = text.replace(word, "")
     return text
 
 

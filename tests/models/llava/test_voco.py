@@ -84,6 +84,7 @@ def test_prompt_begins_with_the_picture_and_has_no_other_line_break() -> None:
     )
     assert "assistant of the image. The assistant gives" in text
     assert text.endswith("USER: A.B. ASSISTANT:")
+    assert template.render(("<image>\nis <vo\nco> <im<voco>age> a word ?", None), None).count("<voco>") == 2
     assert "<voco>" not in template.render(("text only", None), None)
 
 
