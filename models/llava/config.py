@@ -46,7 +46,7 @@ _ALLOWED: Mapping[str, Callable[[Any], bool]] = {
     "mm_use_im_start_end": lambda on: not on,
     "s2": lambda on: not on,
 }
-OWN_PROJECTION = ("mqt", "tokenpacker")
+OWN_PROJECTION = ("mqt", "tokenpacker", "video-chatgpt")
 """Reducers that stand in the projector's place, so that mm_projector_type means nothing."""
 HEADS = 8
 """Of the compressor, whatever its width."""
@@ -149,6 +149,8 @@ def _problem(raw: Mapping[str, Any], reducer: str) -> str | None:
     if size is not None and raw["mm_hidden_size"] % HEADS:
         return f"mm_hidden_size {raw['mm_hidden_size']} cannot be divided among the compressor's {HEADS} heads."
     for key, allowed in _ALLOWED.items():
+        if key == "mm_use_im_start_end" and reducer == "video-chatgpt":
+            continue  # of its base; its own prompt has marks of another name
         if raw.get(key) is not None and not allowed(raw[key]):
             return f"{key} = {raw[key]!r} is not supported here; it may belong to another model family."
     return None

@@ -84,3 +84,12 @@ def greedy(
             position = position.clamp(max=last_position)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return out
+
+
+def keep_last(cache: DynamicCache, count: int) -> None:
+    """Drops all but the last `count` positions of a cache; what is read next goes on at the positions it names itself.
+
+    Copied out, so that no view keeps what was dropped alive.
+    """
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[:, :, -count:].clone(), layer.values[:, :, -count:].clone()

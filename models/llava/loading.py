@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     from models.llava.config import read_config
     from models.llava.files import locate, locate_tower
     from models.llava.lora import all_files, base_folder, is_adapter
+    from models.llava.overlay import overlay_file
     from models.llava.preprocess import LlavaPreparer
 
     weights = _weights(preset, checkpoint)
@@ -46,14 +48,29 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     tower = locate_tower(config, folder)
     words = base_folder(folder) if is_adapter(folder) and not (folder / "tokenizer_config.json").is_file() else folder
     tokenizer, template = load_tokenizer(words, config=config.llama_config()), conversation(preset.conversation)
+    if tokenizer.add_tokens(list(template.words), special_tokens=True):
+        config = replace(config, llama={**config.llama, "vocab_size": max(len(tokenizer), config.llama["vocab_size"])})
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE), config=config)
+    if word := model.reducer.kept_word:
+        model.reducer.kept = tokenizer.convert_tokens_to_ids(word)
     files = (*all_files(folder), *all_files(tower), *_identity_files(folder, tower))
+    if overlay := config.options.get("overlay"):
+        files = (*files, overlay_file(folder, overlay))
     reducer = {"reducer": config.reducer, **config.options} if config.reducer else {}
+    if spread := model.reducer.spread:
+        reducer |= {"frames": f"{spread} at segment midpoints"}
     return LlavaAdapter(
         model,
         tokenizer,
         template,
-        LlavaPreparer(model.tower.processor, config.resolution_ratio, config.pad_to_square, reader),
+        LlavaPreparer(
+            model.tower.processor,
+            config.resolution_ratio,
+            config.pad_to_square,
+            reader,
+            spread=model.reducer.spread,
+            squeeze=model.reducer.squeeze,
+        ),
         ModelCard(
             name=preset.name,
             digest=digest(files),

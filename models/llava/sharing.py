@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from models.llava.buffer import TokenBuffer
-from models.llava.generation import Decoder, LanguageModel
+from models.llava.generation import Decoder, LanguageModel, keep_last
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -46,11 +45,15 @@ class SharedFusion:
     """One medium streamed past its questions: visual tokens in time order, and the text fused with every frame.
 
     `before`, `after`: ids around the placeholder. Only the visual tokens and one fp32 sum of the fused text are kept.
+    `keep`: how many of the last positions of the shared beginning the questions see; None: all of them.
     """
 
     def __init__(self, model: LlavaModel, before: Sequence[int], after: Sequence[Sequence[int]]) -> None:
         self._model = model
         device = model.lm.lm_head.weight.device
+        marks = [at for at, one in enumerate(after[0]) if one == model.reducer.kept]
+        self._lead = marks[-1] + 1 if marks else 0
+        self.keep = len(marks) or None
         self.lengths = [len(ids) for ids in after]
         ids = [*before, *(one for ids in after for one in ids)]
         seen = [index for index, one in enumerate(ids) if one > 0]
@@ -58,7 +61,7 @@ class SharedFusion:
         self._raw = model.lm.model.embed_tokens(torch.tensor(ids, device=device).clamp(min=0))
         self._seen = torch.tensor(ids, device=device) > 0
         self._sum = torch.zeros_like(self._raw, dtype=torch.float32)
-        self._visual = TokenBuffer()
+        self._visual = model.reducer.buffer()
         self._head = torch.tensor([index for index in seen if index < len(before)], device=device, dtype=torch.long)
         self._tail = torch.tensor([index for index in seen if index >= len(before)], device=device, dtype=torch.long)
         self._packs = list(packs([sum(one > 0 for one in ids) for ids in after], device))
@@ -102,13 +105,21 @@ class SharedFusion:
         for fused in self._model.reducer.go_on(started, rows, started.length + places, mask):
             self._sum[tokens] += fused.float()
 
+    @property
+    def vision(self) -> int:
+        """Visual tokens so far."""
+        return len(self._visual.tokens())
+
     def shared(self) -> Tensor:
-        """What the language model reads before every question: text before the placeholder, visual tokens, [P, H]."""
-        return torch.cat([self._text()[: self._before], self._visual.tokens()])
+        """What the language model reads before every question, [P, H]: text before the placeholder, visual tokens, and
+        the marks after them that are kept."""
+        text = self._text()
+        lead = text[self._before : self._before + self._lead]
+        return torch.cat([text[: self._before], self._visual.tokens(), lead])
 
     def questions(self) -> list[Tensor]:
-        """The text after the placeholder, a question each [T, H]."""
-        return list(self._text()[self._before :].split(self.lengths))
+        """The rest of the text, a question each [T, H]."""
+        return [one[self._lead :] for one in self._text()[self._before :].split(self.lengths)]
 
     def _text(self) -> Tensor:
         """Averaged over frames; what pre-fusion may not see stays as it is."""
@@ -126,14 +137,15 @@ def answer(
     keep_logits: list[tuple[tuple[int, ...], Tensor]] | None = None,
     positions: Tensor | None = None,
     read_on: Decoder | None = None,
+    keep: int | None = None,
 ) -> list[list[int]]:
     """Greedy new tokens of every question, its end included.
 
     `shared` [P, H] and `questions` [T, H]: what the language model reads. `ended` as in `greedy`. `keep_logits`: for
-    tests, gets (questions, logits [q, V]) of every step. `positions` [.., P] and `read_on`: as in
+    tests, gets (questions, logits [q, V]) of every step. `positions` [.., P], `read_on` and `keep`: as in
     `Reading`.
     """
-    reading = Reading(lm, shared, questions, positions, read_on)
+    reading = Reading(lm, shared, questions, positions, read_on, keep)
     tokens: list[list[int]] = [[] for _ in questions]
     for pack in reading.packs:
         step = reading.start(pack)
@@ -163,7 +175,8 @@ class Reading:
     """The language model after one shared beginning, whose keys and values stand in the cache once.
 
     `positions` [.., P]: the beginning's, where they are more than a count; the questions go on after the highest.
-    `read_on`: reads the answers' tokens, in place of `lm.model`.
+    `read_on`: reads the answers' tokens, in place of `lm.model`. `keep`: so many of the beginning's last positions are
+    all that the questions see.
     """
 
     def __init__(
@@ -173,8 +186,9 @@ class Reading:
         questions: Sequence[Tensor],
         positions: Tensor | None = None,
         read_on: Decoder | None = None,
+        keep: int | None = None,
     ) -> None:
-        self._lm, self._questions, self._length = lm, questions, len(shared)
+        self._lm, self._questions, self._length = lm, questions, keep or len(shared)
         self._read_on = read_on or lm.model
         self.packs = list(packs([len(one) for one in questions], shared.device))
         self._cache = DynamicCache(config=lm.config)
@@ -183,6 +197,8 @@ class Reading:
             some = slice(start, start + PREFILL_POSITIONS)
             at = {} if positions is None else {"position_ids": positions[..., some].unsqueeze(-2)}
             lm.model(inputs_embeds=shared[None, some], past_key_values=self._cache, use_cache=True, **at)
+        if keep:
+            keep_last(self._cache, keep)
 
     def start(self, pack: Pack) -> Step:
         """A pack's questions, read to their ends."""
