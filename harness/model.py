@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.errors import UserError
 from harness.media.chunks import Chunk, Preparer
 from harness.types import Failure, Group, Json, Response
 
@@ -48,6 +49,13 @@ class Model(ABC):
 
     card: ModelCard
     sharing: bool = True
+
+    def compile(self) -> None:
+        """Compiles what decoding spends its time in; the card then says so, since rounding can change answers.
+
+        Raises UserError where an adapter cannot.
+        """
+        raise UserError(f"{self.card.name} cannot be compiled: leave --compile out.")
 
     @abstractmethod
     def preparer(self) -> Preparer:

@@ -139,6 +139,7 @@ OPTIONS = (
     Option("no-cache", None, False, "neither read nor write the response cache"),
     Option("output", Path, None, "run folder (default: results/runs/<UTC time>-<model>)", "DIR"),
     Option("no-sharing", None, False, "every question the whole way by itself: slower, to check the fast way"),
+    Option("compile", None, False, "compile the language model first: minutes once, then faster on long GPU runs"),
     Option("profile", None, False, "add FLOPs, ms and MiB a sample to the table and to run.json"),
     Option("dry-run", None, False, "print what would be evaluated and stop"),
     Option("json", None, False, "print one JSON document on standard output and nothing else there"),

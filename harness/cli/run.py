@@ -93,6 +93,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 max_cost=values["max-cost"],
                 seed=values["seed"],
                 sharing=not values["no-sharing"],
+                compiled=values["compile"],
                 profile=values["profile"],
                 cache=None if values["no-cache"] else values["cache"] or cache_home(),
                 command=("run-eval", *argv),

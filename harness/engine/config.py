@@ -31,8 +31,9 @@ class RunConfig:
     `samples`: only these ids. `preamble`: where the user's copy of a prompt text lies. `quirks`: names from the tasks'
     cards. `batch_tokens`: rough tokens of a batch. `max_missing`: largest share (0 to 1) of Missing samples that still
     gives a headline. `judge`: who grades open answers; `max_cost`: USD that this may take. `sharing`: questions about
-    one medium share what does not depend on them. `profile`: note what a sample costs. `cache`: folder of the response
-    cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
+    one medium share what does not depend on them. `compiled`: the language model is compiled first. `profile`: note
+    what a sample costs. `cache`: folder of the response cache, None for none. `command`: as it was typed. Raises
+    UserError for values that make no sense.
     """
 
     model: str
@@ -58,6 +59,7 @@ class RunConfig:
     allow_missing_files: bool = False
     seed: int = 0
     sharing: bool = True
+    compiled: bool = False
     profile: bool = False
     cache: Path | None = None
     judge: str | None = None

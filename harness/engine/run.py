@@ -246,6 +246,8 @@ def _load(config: RunConfig) -> Model:
         video_reader=config.video_reader,
     )
     model.sharing = config.sharing
+    if config.compiled:
+        model.compile()
     return model
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from models.llava.config import LlavaConfig, read_config
 from models.llava.files import locate, locate_tower
 from models.llava.lora import shards
 from models.llava.model import LlavaModel
+from models.llava.overlay import laid_over, overlay_file
 from models.llava.processor import FILE as PROCESSOR_FILE
 from models.llava.processor import read_processor, write_processor
 from models.llava.reducers import VisualReducer
@@ -65,7 +66,10 @@ def load(
         model = build(config, tower)
     model.lm.tie_weights()
     names = {_public(name, model.reducer): name for name, _ in _parameters(model)}
-    _fill(model, names, folder, dtype, device, _IGNORED)
+    tensors = shards(folder, _tensors)
+    if name := config.options.get("overlay"):
+        tensors = laid_over(tensors, overlay_file(folder, name), _tensors, config.llama["vocab_size"])
+    _fill(model, names, tensors, str(folder), dtype, device, _IGNORED)
     model.lm.tie_weights()
     return model.to(device).eval()
 
@@ -84,22 +88,28 @@ def load_tower(folder: Path, dtype: torch.dtype) -> ClipTower:
     with init_empty_weights(include_buffers=False):
         clip = CLIPVisionModel(config)
     names = {f"{_TOWER}{name}": name for name, _ in clip.named_parameters()}
-    _fill(clip, names, folder, dtype, "cpu", _NOT_VISION)
+    _fill(clip, names, shards(folder, _tensors), str(folder), dtype, "cpu", _NOT_VISION)
     return ClipTower(clip.eval(), processor)
 
 
 def _fill(
-    module: nn.Module, names: Mapping[str, str], folder: Path, dtype: torch.dtype, device: str, ignored: re.Pattern[str]
+    module: nn.Module,
+    names: Mapping[str, str],
+    shards: Iterable[Mapping[str, Tensor]],
+    where: str,
+    dtype: torch.dtype,
+    device: str,
+    ignored: re.Pattern[str],
 ) -> None:
     """Gives an empty module its weights, one file at a time, so that no second copy of all stands in memory.
 
-    `names`: key in the files -> parameter. Raises CheckpointError, listing keys that are missing, extra (unless
-    `ignored` matches them) or of another shape.
+    `names`: key in the files -> parameter. `where`: the files' place, for messages. Raises CheckpointError, listing
+    keys that are missing, extra (unless `ignored` matches them) or of another shape.
     """
     given: set[str] = set()
     extra: list[str] = []
     wrong: list[str] = []
-    for shard in shards(folder, _tensors):
+    for shard in shards:
         for found, tensor in shard.items():
             key = f"{_TOWER}{found}" if f"{_TOWER}{found}" in names else found  # as transformers 5 writes a new tower
             if key not in names:
@@ -117,7 +127,7 @@ def _fill(
     if found := [_listed(word, keys) for word, keys in problems if keys]:
         family = family_of([*given, *extra])
         raise CheckpointError(
-            f"{folder}: the weights do not fit config.json: {'; '.join(found)}. "
+            f"{where}: the weights do not fit config.json: {'; '.join(found)}. "
             f"{f'By their keys they are of {family}. ' if family else ''}"
             "Take config.json and the weights from the same checkpoint, or choose the preset of this model."
         )

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models.llava.buffer import TokenBuffer
 from models.llava.prefusion import TextContext
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class MediaFusion:
         self._text = TextContext(model.lm.model.embed_tokens(ids.clamp(min=0)), visible)
         self._medium_of = torch.tensor(medium_of, device=ids.device)
         self._sum = torch.zeros_like(self._text.embeds, dtype=torch.float32)
-        self._visual = [TokenBuffer() for _ in range(max(medium_of) + 1)]
+        self._visual = [model.reducer.buffer() for _ in range(max(medium_of) + 1)]
 
     def add(self, pixels: Tensor, medium: Sequence[int]) -> None:
         """Normalised pixels [m, P, 3, S, S] of m pictures or frames; `medium[i]`: which medium picture i belongs to.

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from models.llava.buffer import TokenBuffer
 from models.llava.prefusion import SharedVision, TextContext
 from models.llava.tower import FeatureRequest, VisualFeatures
 
@@ -50,16 +51,26 @@ class VisualReducer(nn.Module, ABC):
     """Turns tower features into the tokens of the language model.
 
     `key_prefixes`: where its parameters lie in the public state dict -> attribute of this module. `needs_text`: whether
-    `fuse` does anything; without, text embeddings enter the language model as they are.
+    `fuse` does anything; without, text embeddings enter the language model as they are. `spread`, `squeeze`: how its
+    release takes frames of videos, where that differs from LLaVA-Mini's; see `LlavaPreparer`. `kept_word`, and
+    `kept`, its id: tokens after the medium that are all that later text sees of what comes before them.
     """
 
     key_prefixes: ClassVar[Mapping[str, str]] = {"model.mm_projector.": "projector."}
     request: FeatureRequest
     needs_text: bool = False
+    spread: ClassVar[int | None] = None
+    squeeze: ClassVar[bool | None] = None
+    kept_word: ClassVar[str | None] = None
+    kept: int | None = None
 
     @abstractmethod
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
         """Features of m*parts pictures (parts of one image stand together) -> m encoded images."""
+
+    def buffer(self) -> TokenBuffer:
+        """What gathers the tokens of one medium as its pictures come; it may pool over the whole clip."""
+        return TokenBuffer()
 
     def fuse(self, encoded: Encoded, text: TextContext) -> Reduction:
         """One encoded image a row of text. Must not look across rows; visual tokens must not depend on the text."""

@@ -68,7 +68,8 @@ def test_impossible_values_say_what_is_possible(overrides: dict[str, str], messa
 
 
 @pytest.mark.parametrize(
-    ("name", "tokens"), [("mqt-7b-2", 2), ("mqt-7b-36", 36), ("mqt-7b-256", 256), ("tokenpacker-7b-144", 144)]
+    ("name", "tokens"),
+    [("mqt-7b-2", 2), ("mqt-7b-36", 36), ("mqt-7b-256", 256), ("mqt-tiny", 16), ("tokenpacker-7b-144", 144)],
 )
 def test_tokens_of_baselines_are_those_of_their_reducers(name: str, tokens: int) -> None:
     from models.llava.reducers.table import build_reducer
