@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.conformance.checks import CHECKS, Broken
-from harness.conformance.subject import Subject
+from harness.conformance.checks import CHECKS as CHECKS
+from harness.conformance.checks import Broken
+from harness.conformance.subject import Subject as Subject
 from harness.errors import UserError
 from harness.model import Model
 from harness.types import Json
@@ -32,10 +33,11 @@ def conformance(model: Model, card_elsewhere: Mapping[str, Json] | None = None) 
     """Every check of the kit, in order. `card_elsewhere`: the model's card as another process made it, as a dict."""
     with TemporaryDirectory(prefix="check-model-") as folder:
         subject = Subject(model, Path(folder), card_elsewhere)
-        return [_verdict(name, subject) for name in CHECKS]
+        return [verdict(name, subject) for name in CHECKS]
 
 
-def _verdict(name: str, subject: Subject) -> Verdict:
+def verdict(name: str, subject: Subject) -> Verdict:
+    """One check, by its name in `CHECKS`. Never raises."""
     check = CHECKS[name]
     claim = (check.__doc__ or "").splitlines()[0].rstrip(".")
     try:

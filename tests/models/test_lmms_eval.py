@@ -48,7 +48,7 @@ import json, sys
 from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
 found = simple_evaluate(
-    "llava_mini", model_args="model=llava-mini-tiny,device=cpu,dtype=float32", tasks=["colours"], batch_size=1,
+    "llava_mini", model_args="model=llava-mini-tiny,dtype=float32", tasks=["colours"], batch_size=1,
     device="cpu", bootstrap_iters=0, log_samples=True, force_simple=True,
     task_manager=TaskManager(include_path=sys.argv[1], include_defaults=False),
 )
