@@ -21,7 +21,8 @@ from harness.media.workers import PreparePool
 from harness.model import ReadyGroup
 from harness.types import Failure, FramePolicy, Group, Image, Request, Response, Video
 from models import Preset, check_model
-from models.worker import PYTHON, SECONDS, WorkerAdapter, load, model_arguments
+from models.worker import PYTHON, SECONDS, load, model_arguments
+from models.workers.adapter import FilePreparer, WorkerAdapter
 from models.workers.process import LONGEST_LINE
 from tests.support.golden import PROJECT
 from tests.support.media import write_video
@@ -276,8 +277,6 @@ def test_worker_ends_when_the_harness_is_gone(bridge: Path) -> None:
 
 
 def test_pool_prepares_for_workers_in_other_processes(tmp_path: Path) -> None:
-    from models.worker import FilePreparer
-
     path = tmp_path / "a.png"
     PIL.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
     with PreparePool(FilePreparer(), 1, 60, 1 << 20) as pool:
