@@ -54,12 +54,12 @@ class Endpoint(Generic[Item]):
         body: Callable[[Item], Mapping[str, Json]],
         concurrency: int = 16,
         timeout: float = TIMEOUT,
-        first_wait: float = FIRST_WAIT,
+        first_wait: float | None = None,
         a_minute: float | None = None,
         refused: Callable[[str, Exception], UserError | None] = refusal,
     ) -> None:
         self._asker, self._model, self._base_url, self._body, self._refused = asker, model, base_url, body, refused
-        self._concurrency, self._timeout, self._first_wait = max(1, concurrency), timeout, first_wait
+        self._concurrency, self._timeout, self._first_wait = max(1, concurrency), timeout, first_wait or FIRST_WAIT
         self._pause = 60.0 / a_minute if a_minute else 0.0
         self._next = 0.0
         self.answered = False

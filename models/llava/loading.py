@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,11 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
         ),
         stop_tokens(folder, tokenizer, template.stop),
     )
+
+
+def settable(preset: Preset) -> Collection[str]:
+    """What --model-options may name: MQT's number of tokens."""
+    return ("tokens",) if preset.reducer == "mqt" else ()
 
 
 def check(preset: Preset, checkpoint: str | None) -> None:
