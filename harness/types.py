@@ -122,6 +122,15 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A model's word that one request has no answer, and why; the sample becomes Missing with that reason."""
+
+    sample_id: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """Named numbers of one sample (`values`) and what they were read from (`detail`, e.g. the parsed answer)."""
 

@@ -75,8 +75,26 @@ def load_model(
     known = presets()
     if name not in known:
         raise UnknownName("model", name, known)
-    adapter: Registry[Any] = Registry("model", {name: known[name].adapter})
-    model: Model = adapter.load(name)(known[name], checkpoint, device, dtype, video_reader)
+    return _loaded(known[name], checkpoint, device, dtype, video_reader)
+
+
+def load_adapter(
+    name: str, *, checkpoint: str | None = None, device: str | None = None, dtype: str | None = None
+) -> Model:
+    """Loads a preset's model, or an adapter that has none yet, as "module:function". Raises as `load_model`."""
+    if ":" not in name:
+        return load_model(name, checkpoint=checkpoint, device=device, dtype=dtype)
+    return _loaded(Preset(name, name, "an adapter under check"), checkpoint, device, dtype, "pyav")
+
+
+def _loaded(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> Model:
+    from harness.model import Model
+
+    adapter: Registry[Any] = Registry("model", {preset.name: preset.adapter})
+    load = adapter.load(preset.name)
+    model = load(preset, checkpoint, device, dtype, reader)
+    if not isinstance(model, Model):
+        raise UserError(f"{preset.adapter} gives a {type(model).__name__}, which is no harness.model.Model.")
     return model
 
 

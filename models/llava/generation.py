@@ -41,9 +41,9 @@ def greedy(
     max_new_tokens: int,
     ended: Callable[[int, Sequence[int]], bool],
     keep_logits: bool = False,
-    read_on: Decoder | None = None,
     positions: Tensor | None = None,
     last_position: int | None = None,
+    read_on: Decoder | None = None,
 ) -> Generated:
     """Continues left-padded `embeds` [B, L, H] (`mask` bool [B, L]) until every row has ended or the limit is reached.
 

@@ -102,7 +102,7 @@ class LlavaModel(nn.Module):
             max_new_tokens,
             lambda _, tokens: tokens[-1] in stop,
             keep_logits,
-            self.read_on,
+            read_on=self.read_on,
         )
 
     def fuse(self, input_ids: Tensor, images: Tensor | Sequence[Tensor], labels: Tensor | None = None) -> MediaFusion:

@@ -29,7 +29,8 @@ Asked = tuple[Media | None, Request]
 class NativeAdapter(Model):
     """Questions about a medium share what stands before them, where the family allows it; others are batched.
 
-    `limit`: the language model's context in tokens. `picture_tokens`, `frame_tokens`: at most, for batches.
+    `limit`: the language model's context in tokens. `until`: a text at which answers are cut. `picture_tokens`,
+    `frame_tokens`: at most, for batches.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class NativeAdapter(Model):
         card: ModelCard,
         stop: frozenset[int],
         limit: int | None,
+        until: str,
         picture_tokens: int,
         frame_tokens: int,
     ) -> None:
         self.model, self.card, self.decoder = model, card, Decoder(model)
-        self._vision, self._preparer, self._tokenizer, self._stop = vision, preparer, prompts.tokenizer, stop
-        self._rows = Rows(model.config, family.sees, prompts, self.decoder.model.embed_tokens, limit)
+        self._vision, self._preparer, self._tokenizer = vision, preparer, prompts.tokenizer
+        self._stop, self._until = stop, until
+        self._rows = Rows(model.config, family.sees, prompts, model.get_input_embeddings(), limit)
         self._picture_tokens, self._frame_tokens = picture_tokens, frame_tokens
         self._prefix = family.prefix and self.decoder.keeps_all
 
@@ -78,17 +81,18 @@ class NativeAdapter(Model):
         """The medium and the text before it once, for all questions about it."""
         (medium, seen), media = self._media([ready])[0], ready.group.media
         asked: list[Asked] = [(media, request) for request in ready.group.requests]
-        rows = [self._rows.row(media, request, seen, seen.tokens) for _, request in asked]
-        first, shared, frames = rows[0], rows[0].shared, len(medium.records)
+        first = self._rows.row(*asked[0], seen, seen.tokens)
+        rows = [first, *(self._rows.row(*one, seen, seen.tokens, like=first) for one in asked[1:])]
+        frames = len(medium.records)
         if any(row.cut for row in rows):
             yield from self._answers(asked, rows, [frames] * len(rows))
             return
         tokens = answer(
             looking(self.decoder, [first]),
-            first.embeds[:shared],
-            [row.embeds[shared:] for row in rows],
+            first.start,
+            [row.question for row in rows],
             partial(self._ended, asked, rows),
-            positions=None if first.positions is None else first.positions[:, :shared],
+            positions=None if first.positions is None else first.positions[:, : len(first.start)],
         )
         for one, row, new in zip(asked, rows, tokens, strict=True):
             yield self._response(one[1], row, new, frames)
@@ -128,7 +132,11 @@ class NativeAdapter(Model):
             yield self._response(request, row, new, seen)
 
     def _ended(self, asked: Sequence[Asked], rows: Sequence[Row], row: int, tokens: Sequence[int]) -> bool:
-        return tokens[-1] in self._stop or len(tokens) >= rows[row].allowed(asked[row][1].max_new_tokens)
+        full = len(tokens) >= rows[row].allowed(asked[row][1].max_new_tokens)
+        return full or tokens[-1] in self._stop or (bool(self._until) and self._until in self._said(tokens))
+
+    def _said(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).lstrip()
 
     def _response(self, request: Request, row: Row, tokens: list[int], frames: int) -> Response:
         notes, limit = [], self._rows.limit
@@ -140,12 +148,12 @@ class NativeAdapter(Model):
             notes.append(f"answer ended by the model's context of {limit} tokens")
         if request.frames.doubled:
             notes.append("shown once: doubling pictures is a quirk of scripts for other models")
-        inside = 0 if row.latents is not None else row.vision
+        inside, said = 0 if row.latents is not None else row.vision, self._said(tokens)
         return Response(
             request.sample_id,
-            self._tokenizer.decode(tokens, skip_special_tokens=True).strip(),
+            (said.partition(self._until)[0] if self._until else said).strip(),
             vision_tokens=row.vision,
-            text_tokens=len(row.embeds) - inside,
+            text_tokens=row.length - inside,
             output_tokens=len(tokens),
             frames=frames,
             notes=tuple(notes),

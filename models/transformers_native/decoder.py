@@ -14,12 +14,13 @@ from models.transformers_native.rows import Row
 
 
 class Decoder:
-    """A decoder and its output embeddings, of any of the classes."""
+    """A decoder and its output embeddings, of any of the classes. `encodes`: a T5, whose encoder reads the prompt."""
 
     def __init__(self, model: Any) -> None:
         whole = getattr(model, "language_model", model)
         self.model, self.lm_head = whole.get_decoder(), whole.get_output_embeddings()
         self.config = self.model.config
+        self.encodes = bool(whole.config.is_encoder_decoder)
 
     @property
     def last_position(self) -> int | None:
@@ -29,7 +30,7 @@ class Decoder:
     @property
     def keeps_all(self) -> bool:
         """Whether all keys and values of a prompt stay: no encoder beside, no sliding window."""
-        return not self.config.is_encoder_decoder and not any(DynamicCache(config=self.config).is_sliding)
+        return not self.encodes and not any(DynamicCache(config=self.config).is_sliding)
 
 
 class LookingDecoder:
@@ -63,8 +64,8 @@ def generate(
 ) -> list[list[int]]:
     """Greedy new tokens of every row, its end included; left-padded, so that all end at the same place."""
     embeds = _padded([row.embeds for row in rows])
-    mask = _padded([row.embeds.new_ones(len(row.embeds), dtype=torch.bool) for row in rows])
-    if model.config.is_encoder_decoder:
+    mask = _padded([row.start.new_ones(row.length, dtype=torch.bool) for row in rows])
+    if decoder.encodes:
         return _encoded(model, embeds, mask, longest, ended)
     positions = None
     if rows[0].positions is not None:

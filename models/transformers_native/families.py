@@ -19,7 +19,8 @@ class Family:
     place to the visual tokens; `video` "": takes none. `in_front`: visual tokens stand before everything, the begin
     token too. `frames`: a video's most frames; `spread`: just so many, first and last included, instead of the run's
     frames a second. `prefix`: whether questions about a medium share the language model's keys and values of what
-    stands before them; `why` not. `stop` ends an answer. `dtype`: on a GPU, unless --dtype says otherwise.
+    stands before them; `why` not. `stop` ends an answer; at `until` it is cut, where a model goes on with a question of
+    its own. `dtype`: on a GPU, unless --dtype says otherwise.
     """
 
     class_name: str
@@ -35,6 +36,7 @@ class Family:
     prefix: bool = True
     why: str = ""
     stop: str | None = None
+    until: str = ""
     dtype: str = "float16"
 
 
@@ -87,7 +89,8 @@ FAMILIES: Mapping[str, Family] = {
         "pictures",
         "{medium}Question: {question} Answer:",
         in_front=True,
-        why="shared with OPT; a T5 reads its prompt in an encoder, where nothing stands before the question",
+        until="\n",
+        why="a T5 reads its prompt in an encoder, where nothing stands before the question",
     ),
     "instructblip": Family(
         "InstructBlipForConditionalGeneration",
@@ -95,7 +98,7 @@ FAMILIES: Mapping[str, Family] = {
         "{medium}{question}",
         in_front=True,
         prefix=False,
-        why="its Q-Former reads the question, so that the visual tokens are each question's own; the tower is shared",
+        why="its Q-Former reads the question, so that the visual tokens are each question's own",
     ),
     "idefics": Family(
         "IdeficsForVisionText2Text",

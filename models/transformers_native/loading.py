@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import CheckpointError, NotAvailable, UnknownName, UserError
+from harness.errors import CheckpointError
 from harness.model import ModelCard
-from models import Preset, presets
-from models.transformers_native.families import FAMILIES, Family
+from models import Preset
+from models.transformers_native.checkpoint import family_of, folder_of, load_weights, own_code_of
+from models.transformers_native.families import Family
 from models.transformers_native.pictures import NativePreparer, Picturing, picturing
 from models.weights import (
-    SMALL_FILES,
-    WORKS_NOW,
     digest,
     identity_files,
     load_tokenizer,
-    locate,
     pick_device,
     read_json,
     stop_tokens,
@@ -30,14 +29,12 @@ if TYPE_CHECKING:
 
     from models.transformers_native.adapter import NativeAdapter
 
-OPTIONS = ("family", "prompt", "frames", "trust_remote_code")
-"""Of a preset: `family` is a key of FAMILIES; the others take the place of what the family says."""
 PICTURES, VIDEOS = "preprocessor_config.json", "video_preprocessor_config.json"
 QFORMER_WORDS = "qformer_tokenizer"
 _MORE_FILES = (PICTURES, VIDEOS, "chat_template.json", "chat_template.jinja", "vocab.json", "merges.txt")
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _VIDEO_PIXELS = (128 * 28 * 28, 768 * 28 * 28)
-"""Qwen's bounds for a frame."""
+"""Qwen's bounds for a frame, of its released tools; files beside the weights often repeat those for pictures."""
 _PHOTOGRAPH = 1280
 """Qwen's tokens of a megapixel, about; few pictures of benchmarks have more."""
 
@@ -52,14 +49,16 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     import transformers
 
     from models.transformers_native.adapter import VERSION, NativeAdapter
+    from models.transformers_native.decoder import Decoder
     from models.transformers_native.prompts import prompts
     from models.transformers_native.vision import Vision
 
-    folder = _folder(preset, checkpoint)
-    name, family = _family(preset, folder)
+    folder = folder_of(preset, checkpoint)
+    name, family = family_of(preset, folder)
     place = pick_device(device)
     precision: torch.dtype = getattr(torch, dtype or ("float32" if place.type == "cpu" else family.dtype))
-    model = _model(preset, family, folder, precision, place)
+    own_code = own_code_of(preset, folder)
+    model = load_weights(family, own_code, folder, precision, place)
     config = model.config
     tokenizer = load_tokenizer(folder)
     words = load_tokenizer(folder / QFORMER_WORDS) if family.sees == "queries" else None
@@ -69,12 +68,16 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     said = prompts(family, tokenizer, folder, preset.options.get("prompt"))
     picture_tokens = _tokens(config, family, image)
     frame_tokens = _tokens(config, family, video, frame=True) if video else 0
-    limit = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    trusted = bool(preset.options.get("trust_remote_code"))
+    words_config = config.get_text_config(decoder=True)
+    limit = getattr(words_config, "max_position_embeddings", None)
+    until = str(preset.options.get("until", family.until))
     mean, std = (tuple(raw.get(key) or usual) for key, usual in (("image_mean", _MEAN), ("image_std", _STD)))
-    remarks = (f"code from the checkpoint's folder was run (trust_remote_code): {folder}",) if trusted else ()
-    code = sorted(folder.glob("*.py")) if trusted else ()
-    files = (*weight_files(folder), *identity_files(folder, *_MORE_FILES), *code)
+    remarks = (f"code from the checkpoint's folder was run (trust_remote_code): {folder}",) if own_code else ()
+    if not (family.prefix and Decoder(model).keeps_all):
+        remarks += (f"a picture is read anew for each question: {family.why or 'attention in windows'}",)
+    code = sorted(folder.glob("*.py")) if own_code else ()
+    small = (*identity_files(folder, *_MORE_FILES), *identity_files(folder / QFORMER_WORDS, "vocab.txt"))
+    files = (*weight_files(folder), *small, *code)
     return NativeAdapter(
         model,
         family,
@@ -96,13 +99,15 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
                 "mean": list(mean),
                 "std": list(std),
                 "context": limit,
-                "trust_remote_code": trusted,
+                "until": until,
+                "trust_remote_code": own_code is not None,
             },
             source=str(checkpoint or preset.weights),
             notes=remarks,
         ),
-        stop_tokens(folder, tokenizer, family.stop),
+        stop_tokens(folder, tokenizer, family.stop) | _ends(words_config.eos_token_id),
         limit,
+        until,
         picture_tokens,
         frame_tokens,
     )
@@ -113,85 +118,12 @@ def check(preset: Preset, checkpoint: str | None) -> None:
 
     Raises NotAvailable, CheckpointError.
     """
-    _family(preset, _folder(preset, checkpoint, config_only=True))
+    family_of(preset, folder_of(preset, checkpoint, config_only=True))
 
 
-def _folder(preset: Preset, checkpoint: str | None, config_only: bool = False) -> Path:
-    weights = checkpoint or preset.weights_location()
-    if weights is None:
-        raise NotAvailable(f"{preset.name} has no published weights. Pass --checkpoint DIR with your own. {WORKS_NOW}")
-    remedy = f"hf download {weights} --local-dir DIR, then pass --checkpoint DIR. {WORKS_NOW}"
-    return locate(weights, remedy, config_only, (*SMALL_FILES, "*.txt"))
-
-
-def _family(preset: Preset, folder: Path) -> tuple[str, Family]:
-    """The preset's family, which the checkpoint must be of. Raises CheckpointError, UnknownName."""
-    for option in preset.options:
-        if option not in OPTIONS:
-            raise UnknownName(f"option of preset {preset.name}", option, OPTIONS)
-    wanted = str(preset.options.get("family"))
-    if wanted not in FAMILIES:
-        raise UnknownName(f"family of preset {preset.name}", wanted, FAMILIES)
-    path = folder / "config.json"
-    if not path.is_file():
-        raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.")
-    raw = read_json(path)
-    found = raw.get("model_type")
-    if "mm_vision_tower" in raw:
-        raise CheckpointError(
-            f"{folder}: this is a checkpoint in LLaVA's own layout; the preset {preset.name} wants transformers' "
-            f"{wanted}. A built-in preset reads it: --model llava-v1.5-7b or --model llava-mini."
-        )
-    if found != wanted:
-        others = [name for name, one in presets().items() if found and one.options.get("family") == found]
-        raise CheckpointError(
-            f"{folder}: this is a {found} checkpoint; the preset {preset.name} wants {wanted}. "
-            + (f"Its presets are: --model {' or '.join(others)}." if others else "No preset here reads that family.")
-        )
-    if raw.get("auto_map") and not preset.options.get("trust_remote_code"):
-        raise CheckpointError(
-            f"{folder}: its config.json names code of its own (auto_map: {', '.join(sorted(raw['auto_map']))}), which "
-            "would run on this machine with all your rights. It is not run unless a preset of your own says "
-            "`options: {trust_remote_code: true}`; read the .py files first. The model's card then says so."
-        )
-    return wanted, FAMILIES[wanted]
-
-
-def _model(preset: Preset, family: Family, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
-    """The weights in transformers' class, on the device. Raises CheckpointError."""
-    import transformers
-    from transformers.utils import logging
-
-    weight_files(folder)
-    trusted = bool(preset.options.get("trust_remote_code"))
-    kind = transformers.AutoModelForImageTextToText if trusted else getattr(transformers, family.class_name)
-    logging.disable_progress_bar()  # the run has one of its own
-    try:
-        model, info = kind.from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map={"": str(device)},
-            local_files_only=True,
-            weights_only=True,  # of a pickle: tensors or nothing
-            output_loading_info=True,
-            **({"trust_remote_code": True} if trusted else {}),
-        )
-    except (MemoryError, KeyboardInterrupt, UserError):
-        raise
-    except Exception as error:  # the readers of files and configurations raise a dozen kinds
-        if type(error).__name__ == "OutOfMemoryError":
-            raise
-        raise CheckpointError(
-            f"{folder}: cannot be loaded as {family.class_name} ({type(error).__name__}: "
-            f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no more is said'}). Download it again."
-        ) from error
-    problems = [(word, sorted(map(str, info[f"{word}_keys"]))) for word in ("missing", "mismatched")]
-    if wrong := [f"{len(keys)} {word} ({', '.join(keys[:5])})" for word, keys in problems if keys]:
-        raise CheckpointError(
-            f"{folder}: the weights do not fit config.json: {'; '.join(wrong)}. "
-            "Take config.json and the weights from the same checkpoint."
-        )
-    return model.eval()
+def _ends(found: int | list[int] | None) -> frozenset[int]:
+    """End tokens of a configuration; BLIP-2 on OPT has its only there."""
+    return frozenset(() if found is None else found if isinstance(found, list) else [found])
 
 
 def _settings(path: Path) -> Mapping[str, Any]:
@@ -212,7 +144,8 @@ def _picturings(
         image = picturing(raw, patch, merge)
         if not family.video:
             return image, None
-        return image, picturing({**of_video, "image_grid_pinpoints": None}, patch, merge, bounds)
+        video = picturing({**of_video, "image_grid_pinpoints": None}, patch, merge, bounds)
+        return image, replace(video, most=min(video.most, _VIDEO_PIXELS[1]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / PICTURES}: not understood ({type(error).__name__}: {error}).") from error
 

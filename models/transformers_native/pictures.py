@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from harness.errors import MediaError
 from harness.media.image import open_image
-from harness.media.video import measure, read_frames
-from harness.types import FramePolicy, Image, Media
+from harness.media.video import count_frames, measure, read_frames
+from harness.types import FramePolicy, Image, Media, Video
 from models.llava.processor import MAX_ASPECT, Processor
 
 Pixels = NDArray[np.uint8]
@@ -168,12 +168,22 @@ class NativePreparer:
             raise MediaError("no video input", "this model takes pictures only")
         most = min(self.frames, frames.max_frames or self.frames)
         policy = FramePolicy(frames.fps, most, frames.clip_bounds)
-        seconds = 1 / frames.fps
-        if not self.spread and media.source.is_file():
-            total, fps = measure(media, self.reader)
-            seconds = max(seconds, total / fps / most) if fps > 0 else seconds
+        seconds = 0.0 if self.spread else self._seconds(media, policy, most)
         for frame in read_frames(media, policy, self.reader, spread=most if self.spread else None):
             yield record(self.video, PIL.Image.fromarray(frame), seconds)
+
+    def _seconds(self, video: Video, policy: FramePolicy, most: int) -> float:
+        """Between frames: as the policy wants, or longer where there are more than `most`."""
+        if video.source.is_dir():
+            wanted = video.folder_fps or policy.fps  # every picture of a folder is shown
+            length = count_frames(video, replace(policy, max_frames=None)) / wanted
+        else:
+            wanted = policy.fps
+            total, fps = measure(video, self.reader)
+            length = total / fps if fps > 0 else 0.0
+            if policy.clip_bounds and video.start_s is not None and video.end_s is not None:
+                length = min(length, video.end_s - video.start_s)
+        return max(1 / wanted, length / most)
 
 
 def record(way: Picturing, picture: PIL.Image.Image, seconds: float = 0.0) -> NDArray[Any]:

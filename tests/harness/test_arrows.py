@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("harness.registry", "harness.records", "harness.media", "harness.scoring"),
     ("harness.data", "harness.model"),
     ("harness.task", "harness.judge", "models", "tasks"),
-    ("harness.engine", "harness.profiler", "results"),
+    ("harness.engine", "harness.profiler", "harness.conformance", "results"),
     ("harness.cli",),
 )
 APART = (("tasks", "models"), ("models", "tasks"))

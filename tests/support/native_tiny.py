@@ -7,6 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+PRESETS = {
+    "llava": "llava-hf-1.5-7b",
+    "llava_next": "llava-next-mistral-7b",
+    "llava_onevision": "llava-onevision-7b",
+    "video_llava": "video-llava-7b",
+    "qwen2_vl": "qwen2-vl-7b",
+    "qwen2_5_vl": "qwen2.5-vl-7b",
+    "blip-2": "blip2-opt-6.7b",
+    "blip-2 t5": "blip2-flan-t5-xl",
+    "instructblip": "instructblip-vicuna-7b",
+    "instructblip t5": "instructblip-vicuna-7b",
+    "idefics": "idefics-9b-instruct",
+}
+"""What runs each case: a family, and the language model where a BLIP has another than usual."""
+VIDEOS = tuple(case for case in PRESETS if case.startswith(("llava_onevision", "video_llava", "qwen")))
 SIDE, PATCH = 28, 14
 GRIDS = [[28, 56], [56, 28], [56, 56]]
 WORDS = (
@@ -107,7 +122,8 @@ CONFIGS: Mapping[str, dict[str, Any]] = {
     "instructblip": {"vision_config": _TOWER, "qformer_config": _QFORMER, "text_config": _LLAMA},
     "idefics": {
         **{key: value for key, value in _TEXT.items() if key != "num_key_value_heads"},
-        "additional_vocab_size": 0,
+        "vocab_size": len(VOCABULARY) - 2,
+        "additional_vocab_size": 2,
         "cross_layer_interval": 1,
         "alpha_initializer": "ones",
         "use_resampler": True,
@@ -135,6 +151,9 @@ PICTURES: Mapping[str, dict[str, Any]] = {
     "instructblip": {"size": {"height": SIDE, "width": SIDE}},
     "idefics": {"image_size": SIDE},
 }
+
+FRAMES = {"min_pixels": 64, "max_pixels": 512}
+"""Of a Qwen's video."""
 
 
 def write_native(folder: Path, model_type: str, text: str | None = None, safe: bool = True, **changes: Any) -> Path:
@@ -171,7 +190,7 @@ def write_native(folder: Path, model_type: str, text: str | None = None, safe: b
         write_words(folder / "qformer_tokenizer")
     (folder / "preprocessor_config.json").write_text(json.dumps(PICTURES[model_type]))
     if family.sees == "patches":
-        (folder / "video_preprocessor_config.json").write_text(json.dumps({"min_pixels": 64, "max_pixels": 512}))
+        (folder / "video_preprocessor_config.json").write_text(json.dumps(FRAMES))
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from models import check_model, load_model, presets
 from models.transformers_native import load
 from models.transformers_native.families import FAMILIES
 from tests.support.golden import PROJECT
-from tests.support.native_tiny import write_native
+from tests.support.native_tiny import PRESETS, write_native
 
 NATIVE = [name for name, preset in presets().items() if preset.adapter == "models.transformers_native:load"]
 
@@ -109,6 +110,20 @@ def test_pickled_weights_are_read_as_tensors_only(tmp_path: Path) -> None:
         torch.save({"weight": Evil()}, file, pickle_module=pickle)
     with pytest.raises(CheckpointError, match=r"cannot be loaded as LlavaForConditionalGeneration"):
         load_model("llava-hf-1.5-7b", checkpoint=str(folder), device="cpu")
+
+
+@pytest.mark.parametrize("family", ["llava", "llava_next", "llava_onevision", "video_llava"])
+def test_towers_named_as_in_the_published_files_are_loaded(family: str, tmp_path: Path) -> None:
+    """transformers 4 wrote `vision_tower.vision_model.`, which those on the hub have."""
+    folder = write_native(tmp_path / "new", family)
+    tensors = load_file(folder / "model.safetensors")
+    names = {key: re.sub(r"^((vision|image|video)_tower)\.", r"\1.vision_model.", key) for key in tensors}
+    assert names.keys() != set(names.values())
+    old = _copy(folder, tmp_path / "old")
+    save_file({names[key]: one for key, one in tensors.items()}, old / "model.safetensors", {"format": "pt"})
+    new, same = (load_model(PRESETS[family], checkpoint=str(one), device="cpu").model for one in (folder, old))
+    for key, one in new.state_dict().items():
+        assert torch.equal(one, same.state_dict()[key]), key
 
 
 def test_missing_files_are_named(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +14,21 @@ import transformers
 
 from harness.model import ReadyGroup
 from harness.types import FramePolicy, Group, Image, Request, Video
-from models import load_model
 from models.transformers_native.adapter import NativeAdapter
-from tests.support.native_tiny import IMAGE, PICTURES, SPECIAL, write_native
+from tests.support.native_tiny import FRAMES, IMAGE, PICTURES, PRESETS, SPECIAL, VIDEOS
 
 QUESTION, NEW = "which color is the circle ?", 6
-CASES = {
-    "llava": ("llava-hf-1.5-7b", "CLIPImageProcessorPil"),
-    "llava_next": ("llava-next-vicuna-7b", "LlavaNextImageProcessorPil"),
-    "llava_onevision": ("llava-onevision-7b", "LlavaOnevisionImageProcessorPil"),
-    "video_llava": ("video-llava-7b", "CLIPImageProcessorPil"),
-    "qwen2_vl": ("qwen2-vl-7b", "Qwen2VLImageProcessorPil"),
-    "qwen2_5_vl": ("qwen2.5-vl-7b", "Qwen2VLImageProcessorPil"),
-    "blip-2": ("blip2-opt-6.7b", "BlipImageProcessorPil"),
-    "blip-2 t5": ("blip2-flan-t5-xl", "BlipImageProcessorPil"),
-    "instructblip": ("instructblip-vicuna-7b", "BlipImageProcessorPil"),
-    "idefics": ("idefics-9b-instruct", "IdeficsImageProcessorPil"),
+PROCESSORS = {
+    "llava": "CLIPImageProcessorPil",
+    "llava_next": "LlavaNextImageProcessorPil",
+    "llava_onevision": "LlavaOnevisionImageProcessorPil",
+    "video_llava": "CLIPImageProcessorPil",
+    "qwen2_vl": "Qwen2VLImageProcessorPil",
+    "qwen2_5_vl": "Qwen2VLImageProcessorPil",
+    "blip-2": "BlipImageProcessorPil",
+    "instructblip": "BlipImageProcessorPil",
+    "idefics": "IdeficsImageProcessorPil",
 }
-
-
-def _loaded(case: str, folder: Path) -> NativeAdapter:
-    family, _, text = case.partition(" ")
-    write_native(folder, family, text or None)
-    model = load_model(CASES[case][0], checkpoint=str(folder), device="cpu")
-    assert isinstance(model, NativeAdapter)
-    return model
 
 
 def _ours(model: NativeAdapter, media: Image | Video) -> Any:
@@ -54,7 +45,7 @@ def _theirs(case: str, model: NativeAdapter, picture: PIL.Image.Image, vision_to
     """What transformers' documentation does with a picture and a prompt."""
     family, tokenizer = case.partition(" ")[0], model._tokenizer
     sizes = {"patch_size": 4, "merge_size": 2} if family.startswith("qwen") else {}
-    processor = getattr(transformers, CASES[case][1])(**PICTURES[family], **sizes)
+    processor = getattr(transformers, PROCESSORS[family])(**PICTURES[family], **sizes)
     given = processor(picture, return_tensors="pt")
     inputs = {"pixel_values": given} if isinstance(given, torch.Tensor) else dict(given)
     text, kept = _prompt(model, "image"), {}
@@ -77,18 +68,65 @@ def _theirs(case: str, model: NativeAdapter, picture: PIL.Image.Image, vision_to
     inputs.pop("batch_num_images", None)
     mask = torch.ones_like(ids)
     new = model.model.generate(
-        input_ids=ids, attention_mask=mask, **inputs, **kept, max_new_tokens=NEW, do_sample=False, eos_token_id=2
+        input_ids=ids,
+        attention_mask=mask,
+        **inputs,
+        **kept,
+        max_new_tokens=NEW,
+        do_sample=False,
+        eos_token_id=sorted(model._stop),
     )
     new = new if case.endswith("t5") else new[:, ids.shape[1] :]
     return str(tokenizer.decode(new[0], skip_special_tokens=True).strip())
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("size", [(45, 30), (30, 100)])
-def test_answer_to_a_picture_is_transformers_own(case: str, size: tuple[int, int], tmp_path: Path) -> None:
-    model = _loaded(case, tmp_path / "checkpoint")
-    noise = np.random.default_rng(3).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    picture = PIL.Image.fromarray(noise)
-    picture.save(tmp_path / "picture.png")
-    ours = _ours(model, Image("picture", tmp_path / "picture.png"))
-    assert ours.text == _theirs(case, model, picture, ours.vision_tokens)
+@pytest.mark.parametrize("case", PRESETS)
+def test_answer_to_a_picture_is_transformers_own(
+    case: str, native: Mapping[str, NativeAdapter], pictures: list[Image]
+) -> None:
+    model = native[case]
+    for one in pictures:
+        assert isinstance(one.source, Path)
+        ours = _ours(model, one)
+        assert ours.text == _theirs(case, model, PIL.Image.open(one.source), ours.vision_tokens), one.id
+
+
+@pytest.mark.parametrize("case", VIDEOS)
+def test_answer_to_a_video_is_transformers_own(case: str, native: Mapping[str, NativeAdapter], video: Video) -> None:
+    """Frames as their image processors make them, since their video processors need torchvision."""
+    model = native[case]
+    ours = _ours(model, video)
+    paths = sorted(video.source.iterdir())
+    chosen = [int(at) for at in np.linspace(0, len(paths) - 1, ours.frames)] if ours.frames > 5 else range(5)
+    frames = [PIL.Image.open(paths[at]) for at in chosen]
+    place = "<|video_pad|>" if case.startswith("qwen") else "<video>"
+    text = _prompt(model, "video").replace(place, place * ours.vision_tokens)
+    ids = model._tokenizer(text, return_tensors="pt").input_ids
+    inputs: dict[str, Any] = {}
+    if case.startswith("qwen"):
+        frames.append(frames[-1])  # an even number
+        processor = transformers.Qwen2VLImageProcessorPil(**FRAMES, patch_size=4, merge_size=2)
+        made = [processor(frame, return_tensors="pt") for frame in frames]
+        height, width = made[0]["image_grid_thw"][0, 1:].tolist()
+        cells = torch.stack([one["pixel_values"].reshape(height * width, 3, 2, -1)[:, :, 0] for one in made])
+        pairs = cells.reshape(3, 2, height * width, 3, -1).permute(0, 2, 3, 1, 4)
+        inputs["pixel_values_videos"] = pairs.reshape(3 * height * width, -1)
+        inputs["video_grid_thw"] = torch.tensor([[3, height, width]])
+        inputs["mm_token_type_ids"] = (ids == SPECIAL.index("<|video_pad|>")).int() * 2
+        if case == "qwen2_5_vl":
+            inputs["second_per_grid_ts"] = torch.tensor([2.0])
+    else:
+        kind = "BlipImageProcessorPil" if case == "llava_onevision" else PROCESSORS[case]  # without tiles
+        settings = {key: one for key, one in PICTURES[case].items() if key != "image_grid_pinpoints"}
+        processor = getattr(transformers, kind)(**settings)
+        inputs["pixel_values_videos"] = processor(frames, return_tensors="pt").pixel_values[None]
+    new = model.model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        **inputs,
+        max_new_tokens=NEW,
+        do_sample=False,
+        eos_token_id=2,
+    )
+    said = model._tokenizer.decode(new[0, ids.shape[1] :], skip_special_tokens=True)
+    assert ours.text == str(said).strip()
