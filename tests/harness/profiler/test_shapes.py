@@ -91,9 +91,12 @@ def test_where_the_picture_decides_no_cost_is_made_up() -> None:
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("video-chatgpt-7b", "a video of any length has 356 tokens"), ("llama-vid-7b-video", "question has its own tokens"),
-     ("voco-llama-7b", "text sees its 1 or 2 VoCo tokens alone")],
-)  # fmt: skip
+    [
+        ("video-chatgpt-7b", "a video of any length has 356 tokens"),
+        ("llama-vid-7b-video", "every question has its own tokens"),
+        ("voco-llama-7b", "text sees its 1 or 2 VoCo tokens alone"),
+    ],
+)
 def test_what_is_not_so_many_tokens_a_picture_is_said(name: str, why: str) -> None:
     with pytest.raises(UserError, match=f"{why}.* A run's responses hold their number"):
         shape_of(name)
