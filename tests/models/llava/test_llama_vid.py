@@ -69,6 +69,7 @@ def test_every_frame_has_its_tokens(tmp_path: Path, compress: str | None, tokens
     (response,) = _answers(adapter, video, "what is it ?").values()
     assert (response.frames, response.vision_tokens) == (4, 4 * tokens)
     assert adapter.card.settings["vision_tokens"] == tokens
+    assert any("anew for each question" in note for note in adapter.card.notes)
 
 
 def test_context_token_alone_knows_the_question(tmp_path: Path) -> None:
