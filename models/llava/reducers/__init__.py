@@ -2,6 +2,7 @@
 
 A reducer works picture by picture (or frame by frame) in two steps, so that questions about one picture share the
 first: `encode` sees the picture alone, `fuse` joins the result with rows of text. Projection belongs to the reducer.
+A reducer of whole clips pools in its `buffer`; one whose tokens depend on the question is an `AskingReducer`.
 """
 
 from __future__ import annotations
