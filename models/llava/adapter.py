@@ -115,7 +115,8 @@ class LlavaAdapter(Model):
         if with_media:
             ids = self._ids(with_media)
             medium_of = [index for index, ready in enumerate(with_media) for _ in ready.group.requests]
-            fusion = MediaFusion(self.model, ids, medium_of)
+            questions = [request.text for ready in with_media for request in ready.group.requests]
+            fusion = MediaFusion(self.model, ids, medium_of, questions=questions)
             for pixels, owners in self._pixels(with_media):
                 fusion.add(pixels, owners)
             inputs = self.model.assemble(fusion, ids, attention_mask=ids != PADDING, padding_side="left")

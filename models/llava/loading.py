@@ -34,10 +34,11 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     from models.llava.adapter import VERSION, LlavaAdapter
     from models.llava.checkpoint import load as load_model
     from models.llava.config import read_config
-    from models.llava.files import locate, locate_tower
+    from models.llava.files import locate, locate_tower, locate_words
     from models.llava.lora import all_files, base_folder, is_adapter
     from models.llava.overlay import overlay_file
     from models.llava.preprocess import LlavaPreparer
+    from models.llava.reducers import AskingReducer
 
     weights = _weights(preset, checkpoint)
     place = pick_device(device)
@@ -53,7 +54,12 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE), config=config)
     if word := model.reducer.kept_word:
         model.reducer.kept = tokenizer.convert_tokens_to_ids(word)
-    files = (*all_files(folder), *all_files(tower), *_identity_files(folder, tower))
+    of_tower = (tower,) if tower.is_file() else all_files(tower)
+    files = (*all_files(folder), *of_tower, *_identity_files(folder, tower))
+    if isinstance(model.reducer, AskingReducer):
+        of_questions = locate_words(model.reducer.vocabulary, folder)
+        model.reducer.words = load_tokenizer(of_questions, truncation_side="left")
+        files = (*files, *identity_files(of_questions, "vocab.txt"))
     if overlay := config.options.get("overlay"):
         files = (*files, overlay_file(folder, overlay))
     reducer = {"reducer": config.reducer, **config.options} if config.reducer else {}

@@ -14,7 +14,7 @@ from models.llava.fusion import MediaFusion
 from models.llava.generation import Decoder, Generated, greedy
 from models.llava.prompts import IGNORE, IMAGE
 from models.llava.reducers import VisualReducer
-from models.llava.tower import ClipTower
+from models.llava.tower import VisionTower
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LlavaOutput:
 class LlavaModel(nn.Module):
     """A LLaVA-family model. Ids are right-padded, with one placeholder -200 where the medium goes."""
 
-    def __init__(self, config: LlavaConfig, tower: ClipTower, reducer: VisualReducer, lm: LlamaForCausalLM) -> None:
+    def __init__(self, config: LlavaConfig, tower: VisionTower, reducer: VisualReducer, lm: LlamaForCausalLM) -> None:
         super().__init__()
         self.config, self.tower, self.reducer, self.lm = config, tower, reducer, lm
         self.read_on: Decoder | None = None

@@ -37,6 +37,10 @@ _VIDEO = (
     "user provides, and assist the user with a variety of tasks using natural language. Follow the instructions "
     "carefully and explain your answers in detail based on the provided video."
 )
+_MOVIE = (
+    "Below is a movie. Memorize the content and answer my question after watching this movie.\n"
+    f"{IMAGE_TEXT}\nNow the movie end.\n{{question}}"
+)
 _VOCO = "<voco>"
 _VIDEO_WORDS = _PATCH, _START, _END = "<vid_patch>", "<vid_start>", "<vid_end>"
 _HONEST = "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers."
@@ -154,6 +158,7 @@ CONVERSATIONS: Mapping[str, Conversation] = {
             turn=f"{{question}}\n{_START}{IMAGE_TEXT}{_END}",
             words=_VIDEO_WORDS,
         ),
+        Conversation("movie", _VICUNA, "</s>", turn=_MOVIE),
         Conversation("voco_1", _voco(1), "</s>", words=(_VOCO,)),
         Conversation("voco_2", _voco(2), "</s>", words=(_VOCO,)),
         Conversation("plain", _plain),

@@ -90,7 +90,7 @@ FAMILIES: Mapping[str, Family] = {
         "{medium}Question: {question} Answer:",
         in_front=True,
         until="\n",
-        why="shared with OPT; a T5 reads its prompt in an encoder, where nothing stands before the question",
+        why="a T5 reads its prompt in an encoder, where nothing stands before the question",
     ),
     "instructblip": Family(
         "InstructBlipForConditionalGeneration",
@@ -98,7 +98,7 @@ FAMILIES: Mapping[str, Family] = {
         "{medium}{question}",
         in_front=True,
         prefix=False,
-        why="its Q-Former reads the question, so that the visual tokens are each question's own; the tower is shared",
+        why="its Q-Former reads the question, so that the visual tokens are each question's own",
     ),
     "idefics": Family(
         "IdeficsForVisionText2Text",

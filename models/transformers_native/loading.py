@@ -49,6 +49,7 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     import transformers
 
     from models.transformers_native.adapter import VERSION, NativeAdapter
+    from models.transformers_native.decoder import Decoder
     from models.transformers_native.prompts import prompts
     from models.transformers_native.vision import Vision
 
@@ -72,6 +73,8 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     until = str(preset.options.get("until", family.until))
     mean, std = (tuple(raw.get(key) or usual) for key, usual in (("image_mean", _MEAN), ("image_std", _STD)))
     remarks = (f"code from the checkpoint's folder was run (trust_remote_code): {folder}",) if own_code else ()
+    if not (family.prefix and Decoder(model).keeps_all):
+        remarks += (f"a picture is read anew for each question: {family.why or 'attention in windows'}",)
     code = sorted(folder.glob("*.py")) if own_code else ()
     small = (*identity_files(folder, *_MORE_FILES), *identity_files(folder / QFORMER_WORDS, "vocab.txt"))
     files = (*weight_files(folder), *small, *code)

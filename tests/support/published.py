@@ -13,8 +13,11 @@ from safetensors.torch import load_file, save_file
 from harness import evaluate
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
+from harness.model import Model
+from models.llava.config import parse_config
+from models.llava.reducers.llama_vid import LlamaVidReducer
 from tasks.samples import build
-from tests.support.llava_tiny import write_checkpoint
+from tests.support.llava_tiny import PATCH, WORDS, raw_config, write_checkpoint
 
 
 def rewrite(folder: Path, **settings: Any) -> None:
@@ -46,14 +49,14 @@ def change_weights(folder: Path, change: Any) -> None:
 
 
 def finished(
-    model: str, checkpoint: Path, task: str, folder: Path, ways: Sequence[dict[str, Any]], n: int
+    model: str | Model, checkpoint: Path, task: str, folder: Path, ways: Sequence[dict[str, Any]], n: int
 ) -> list[dict[str, str]]:
     """Answers by sample id, of n samples of a task, run in several ways; all of them must be scored."""
     build([task], folder / "data", 0)
     found = []
     for index, way in enumerate(ways):
         config = RunConfig(
-            model,
+            model if isinstance(model, str) else model.card.name,
             (task,),
             {task: DataSource("folder", folder / "data", synthetic=True)},
             folder / f"run{index}",
@@ -66,7 +69,7 @@ def finished(
             dtype="float32",
             **way,
         )
-        evaluate(config)
+        evaluate(config, model=None if isinstance(model, str) else model)
         lines = (folder / f"run{index}" / task / "responses.jsonl").read_text().splitlines()
         found.append({one["id"]: one["text"] for one in map(json.loads, lines)})
         assert len(found[-1]) == n
@@ -85,4 +88,66 @@ def write_voco(folder: Path, **changes: Any) -> Path:
 
     change_weights(folder, grown)
     rewrite(folder, vocab_size=json.loads((folder / "config.json").read_text())["vocab_size"] + 1)
+    return folder
+
+
+BERT = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 16,
+}
+VID = {"picture": 28, "heads": 2, "bert": BERT}
+"""Options of a tiny LLaMA-VID."""
+
+
+def eva_weights(width: int = 16, blocks: int = 3, grid: int = 4, mlp: int = 20) -> dict[str, torch.Tensor]:
+    """A file like eva_vit_g.pth: its keys, its half precision, its separate biases."""
+    generator = torch.Generator().manual_seed(6)
+
+    def random(*shape: int) -> torch.Tensor:
+        return (torch.randn(shape, generator=generator) / 2).half()
+
+    found = {
+        "cls_token": random(1, 1, width),
+        "pos_embed": random(1, 1 + grid * grid, width),
+        "patch_embed.proj.weight": random(width, 3, PATCH, PATCH),
+        "patch_embed.proj.bias": random(width),
+        "norm.weight": random(width),
+        "head.weight": random(3, width),
+    }
+    for at in (f"blocks.{index}." for index in range(blocks)):
+        for norm in ("norm1", "norm2"):
+            found |= {f"{at}{norm}.weight": 1 + random(width) / 4, f"{at}{norm}.bias": random(width)}
+        found |= {f"{at}attn.q_bias": random(width), f"{at}attn.v_bias": random(width)}
+        found |= {f"{at}attn.qkv.weight": random(3 * width, width)}
+        found |= {f"{at}attn.proj.weight": random(width, width), f"{at}attn.proj.bias": random(width)}
+        found |= {f"{at}mlp.fc1.weight": random(mlp, width), f"{at}mlp.fc1.bias": random(mlp)}
+        found |= {f"{at}mlp.fc2.weight": random(width, mlp), f"{at}mlp.fc2.bias": random(width)}
+    return found
+
+
+def write_llama_vid(folder: Path, compress: str | None = "mean", **changes: Any) -> Path:
+    """LLaMA-VID beside LAVIS's tower and BERT's vocabulary; its file holds the Q-Former's unused head too."""
+    write_checkpoint(folder, compressor_size=None, **changes)
+    settings = {"model_type": "llava", "mm_vision_tower": "./model_zoo/LAVIS/eva_vit_g.pth", "num_query": 4}
+    rewrite(folder, **settings, compress_type=compress, bert_type="qformer_pretrain")
+    (folder / "model_zoo" / "LAVIS").mkdir(parents=True)
+    torch.save(eva_weights(), folder / "model_zoo" / "LAVIS" / "eva_vit_g.pth")
+    torch.manual_seed(4)
+    raw = {**raw_config(compressor_size=None), **settings}
+    reducer = LlamaVidReducer(parse_config(raw, "tiny", "llama-vid", VID))
+    own = {reducer.public_key(name): 3 * value.detach() for name, value in reducer.named_parameters()}
+    own["model.vlm_att_query"] = torch.randn(own["model.vlm_att_query"].shape)
+    head = {"model.vlm_att_encoder.cls.predictions.bias": torch.zeros(BERT["vocab_size"])}
+    ids = {"model.vlm_att_encoder.bert.embeddings.position_ids": torch.arange(BERT["max_position_embeddings"])[None]}
+    change_weights(folder, lambda weights: {**weights, **own, **head, **ids})
+    words = folder / "bert-base-uncased"
+    words.mkdir()
+    (words / "vocab.txt").write_text("\n".join(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS)))
+    (words / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True})
+    )
     return folder

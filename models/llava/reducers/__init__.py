@@ -9,13 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
 from models.llava.buffer import TokenBuffer
 from models.llava.prefusion import SharedVision, TextContext
 from models.llava.tower import FeatureRequest, VisualFeatures
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,13 @@ class VisualReducer(nn.Module, ABC):
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:
         """Features of m*parts pictures (parts of one image stand together) -> m encoded images."""
 
+    def public_key(self, name: str) -> str:
+        """Name of a parameter of this module -> key in a published checkpoint."""
+        for public, own in self.key_prefixes.items():
+            if name.startswith(own):
+                return f"{public}{name.removeprefix(own)}"
+        return f"reducer.{name}"
+
     def buffer(self) -> TokenBuffer:
         """What gathers the tokens of one medium as its pictures come; it may pool over the whole clip."""
         return TokenBuffer()
@@ -94,3 +104,34 @@ class FusingReducer(VisualReducer):
 
         The cache in `vision` grows by N. What the mask hides may not matter.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Questions in a vocabulary of the reducer's own: ids [T, L] and their mask [T, L], right-padded."""
+
+    ids: Tensor
+    mask: Tensor
+
+    def rows(self, index: Tensor) -> Question:
+        return Question(self.ids[index], self.mask[index])
+
+
+class AskingReducer(VisualReducer):
+    """A reducer whose visual tokens depend on the question, so that each question has visual tokens of its own.
+
+    Of `encode` everything is shared by the questions about a picture. `vocabulary`: hub id of the tokenizer of
+    questions, which the loader sets as `words`.
+    """
+
+    needs_text = True
+    vocabulary: ClassVar[str]
+    words: PreTrainedTokenizerBase
+
+    @abstractmethod
+    def read(self, questions: Sequence[str]) -> Question:
+        """Questions as their authors wrote them, without template."""
+
+    @abstractmethod
+    def ask(self, encoded: Encoded, question: Question) -> Tensor:
+        """One encoded image a question [B] -> its tokens [B, K, H]. Must not look across rows."""

@@ -20,6 +20,7 @@ REDUCERS: Mapping[str, str] = MappingProxyType(
         "mqt": "models.llava.reducers.mqt:Mqt",
         "tokenpacker": "models.llava.reducers.tokenpacker:TokenPacker",
         "video-chatgpt": "models.llava.reducers.video_chatgpt:VideoChatGpt",
+        "llama-vid": "models.llava.reducers.llama_vid:LlamaVidReducer",
         "voco": "models.llava.reducers.voco:Voco",
     }
 )

@@ -11,8 +11,9 @@ import pytest
 from harness.errors import MediaError
 from harness.model import ReadyGroup
 from harness.types import FramePolicy, Group, Image, Media, Request, Response, Video
+from models import load_model
 from models.transformers_native.adapter import NativeAdapter
-from tests.support.native_tiny import PRESETS, VIDEOS
+from tests.support.native_tiny import CONFIGS, PRESETS, VIDEOS, write_native
 
 QUESTIONS = ("what color is the circle ?", "which shape ?", "is it red and is it a square . yes no one two ?", "a")
 
@@ -168,3 +169,16 @@ def test_an_answer_is_cut_where_the_model_goes_on_by_itself(
         cut = list(_answers(model, _groups(model, pictures[:1], QUESTIONS), sharing).values())[question]
         assert cut.text.split() == words[: words.index(until)]
         assert cut.output_tokens == words.index(until) + 1
+
+
+def test_a_language_model_with_windows_shares_no_prefix_and_says_so(
+    native: Mapping[str, NativeAdapter], pictures: list[Image], tmp_path: Path
+) -> None:
+    windows = {**CONFIGS["llava"]["text_config"], "model_type": "mistral", "sliding_window": 8}
+    folder = write_native(tmp_path / "windows", "llava", text_config=windows)
+    model = load_model(PRESETS["llava"], checkpoint=str(folder), device="cpu")
+    assert isinstance(model, NativeAdapter)
+    assert "attention in windows" in model.card.notes[0]
+    assert native["llava"].card.notes == ()
+    assert "Q-Former reads the question" in native["instructblip"].card.notes[0]
+    _same(_answers(model, _groups(model, pictures, QUESTIONS), sharing=True), _alone(model, pictures))
