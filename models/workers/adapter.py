@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -102,8 +101,8 @@ class WorkerAdapter(Model):
                 continue
             if (reason := reply.get("failure")) is None:
                 self._lost = 0
-                pictures = 0 if medium["media"] == "video" else len(medium["paths"])
-                return Response(request.sample_id, frames=pictures, **_said(reply))
+                frames = 0 if medium["media"] == "video" else len(medium["paths"])
+                return Response(request.sample_id, str(reply["text"]), **{"frames": frames, **_counts(reply)})
             lost = WorkerFault(reason, str(reply.get("detail", "")))
             if not _spoils(lost):
                 return Failure(request.sample_id, lost.reason, lost.detail)
@@ -114,9 +113,10 @@ class WorkerAdapter(Model):
         return Failure(request.sample_id, lost.reason, lost.detail)
 
 
-def _said(reply: Mapping[str, Json]) -> dict[str, Any]:
-    counts = {key: reply[key] for key in ("vision_tokens", "text_tokens", "output_tokens") if key in reply}
-    return {"text": str(reply["text"]), **counts}
+def _counts(reply: Mapping[str, Json]) -> dict[str, int]:
+    """What the worker knows of its tokens and frames."""
+    counts = ("vision_tokens", "text_tokens", "output_tokens", "frames")
+    return {key: reply[key] for key in counts if isinstance(reply.get(key), int)}
 
 
 def _spoils(fault: WorkerFault) -> bool:

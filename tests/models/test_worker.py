@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from harness.conformance import conformance
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.run import evaluate
@@ -281,3 +282,24 @@ def test_pool_prepares_for_workers_in_other_processes(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
     with PreparePool(FilePreparer(), 1, 60, 1 << 20) as pool:
         assert [chunk.shape for chunk in pool.submit(Image("a", path), FramePolicy())] == [(1, 0)]
+
+
+COUNTING = """
+import hashlib
+from pathlib import Path
+
+def load(options):
+    return {"versions": {}}, answer
+
+def answer(request):
+    seen = b"".join(Path(path).read_bytes() for path in request["paths"])
+    words = hashlib.sha256(seen + request["text"].encode()).hexdigest()[: request["max_new_tokens"]]
+    counts = {"vision_tokens": 4 * len(request["paths"]), "text_tokens": len(request["text"].split())}
+    return {"text": words, "output_tokens": len(words), "frames": len(request["paths"]), **counts}
+"""
+
+
+@pytest.mark.parametrize("video", ["file", "frames"])
+def test_worker_passes_the_kit(bridge: Path, video: str) -> None:
+    bridge.write_text(COUNTING)
+    assert [one for one in conformance(_adapter(bridge, video=video)) if not one.passed] == []
