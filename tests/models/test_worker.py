@@ -208,6 +208,13 @@ def test_worker_lost_over_many_questions_ends_the_run(bridge: Path) -> None:
         _ask(_adapter(bridge), *["die"] * 6)
 
 
+def test_model_that_answers_nothing_about_many_media_ends_the_run(bridge: Path) -> None:
+    model = _adapter(bridge)
+    groups = [ReadyGroup(Group(None, (Request(f"s{at}", "raise"),)), iter(())) for at in range(6)]
+    with pytest.raises(UserError, match="5 media in a row, the last time model error: ValueError: this"):
+        list(model.respond(groups))
+
+
 def test_a_run_scores_what_the_worker_answered_and_says_what_it_lost(bridge: Path, tmp_path: Path) -> None:
     from tasks.samples import build
 
