@@ -233,6 +233,8 @@ def test_a_run_scores_what_the_worker_answered_and_says_what_it_lost(bridge: Pat
     run = evaluate(config, model=model)
     task = run.metrics["tasks"]["gqa"]
     assert (task["n_scored"], task["missing"]) == (7, {"worker died": 1})
+    told = run.info["tasks"]["gqa"]
+    assert (told["vision_tokens"], told["output_tokens"], told["frames"]) == (None, 3.0, 1.0)
 
 
 def test_no_interpreter_says_what_to_install_and_where_to_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
