@@ -69,11 +69,16 @@ def test_package_that_cannot_be_imported_is_named_and_harms_nobody(site: Path, t
     about = tmp_path / "site" / "broken-1.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[harness.models]\nmirage = nowhere.at_all:PRESET\nodd = math:pi\n")
+    (about / "entry_points.txt").write_text(
+        "[harness.models]\nmirage = nowhere.at_all:PRESET\nodd = math:pi\n[harness.tasks]\nfata = nowhere.at_all:Task\n"
+    )
     models = json.loads(_run_eval(about.parent, tmp_path, "models", "--json").stdout)
     said = {one["name"]: one.get("description", "") for one in models}
     assert "of the package broken, cannot be used: ModuleNotFoundError" in said["mirage"]
     assert "math:pi is no Preset" in said["odd"]
+    listed = _run_eval(about.parent, tmp_path, "tasks", "--json")
+    assert {"gqa", "mlvu"} <= {one["name"] for one in json.loads(listed.stdout)}
+    assert "task 'fata' (nowhere.at_all:Task) cannot be imported" in listed.stderr
     for name in ("mirage", "odd"):
         done = _run_eval(about.parent, tmp_path, "--model", name, "--tasks", "gqa", "--data", "sample")
         assert done.returncode == 2, done.stderr
