@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,8 @@ GROUP = "harness.models"
 ANY_SERVER = "openai"
 WAYS = BUILT_IN, TRANSFORMERS, ENDPOINT, OWN_INTERPRETER = "built in", "transformers", "endpoint", "own interpreter"
 """Ways to a model: our own code, transformers' classes, a server, a Python of its own."""
+PLUG_IN = "plug-in"
+"""The way of a preset that an installed package brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def presets() -> Mapping[str, Preset]:
     found = {**_built_in(), **_variants()}
     for entry in entry_points(group=GROUP):
         if entry.name not in found:
-            found[entry.name] = entry.load()
+            found[entry.name] = _plugged_in(entry)
     return found
 
 
@@ -83,6 +85,20 @@ def preset_of(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> P
         if key not in settable:
             raise UnknownName(f"option of {name}", key, settable)
     return replace(found, options={**found.options, **options}) if options else found
+
+
+def _plugged_in(entry: EntryPoint) -> Preset:
+    """The preset that an installed package names. One that cannot be had stands for itself and says so, so that a
+    broken package harms nobody who does not use it."""
+    try:
+        preset = entry.load()
+    except Exception as error:  # whatever someone else's import raises
+        preset = error
+    if isinstance(preset, Preset):
+        return replace(preset, name=entry.name, how=PLUG_IN)
+    why = f"{type(preset).__name__}: {preset}" if isinstance(preset, Exception) else f"{entry.value} is no Preset"
+    package = entry.dist.name if entry.dist is not None else "?"
+    return Preset(entry.name, entry.value, f"of the package {package}, cannot be used: {why}", how=PLUG_IN)
 
 
 def load_model(
@@ -112,6 +128,8 @@ def _loaded(preset: Preset, checkpoint: str | None, device: str | None, dtype: s
 
     adapter: Registry[Any] = Registry("model", {preset.name: preset.adapter})
     load = adapter.load(preset.name)
+    if not callable(load):
+        raise UserError(f"{preset.adapter} is a {type(load).__name__}; an adapter is a function that loads a model.")
     model = load(preset, checkpoint, device, dtype, reader)
     if not isinstance(model, Model):
         raise UserError(f"{preset.adapter} gives a {type(model).__name__}, which is no harness.model.Model.")
@@ -124,7 +142,10 @@ def check_model(name: str, checkpoint: str | None = None, options: Mapping[str, 
     Raises UnknownName, NotAvailable, CheckpointError.
     """
     preset = preset_of(name, options)
-    module = import_module(preset.adapter.partition(":")[0])
+    try:
+        module = import_module(preset.adapter.partition(":")[0])
+    except ImportError as error:
+        raise UserError(f"model '{name}' ({preset.adapter}) cannot be imported: {error}.") from error
     if (check := getattr(module, "check", None)) is not None:
         check(preset, checkpoint)
 

@@ -125,7 +125,7 @@ def task_names(names: Sequence[str] | None) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         if name in ("image", "video", "all"):
-            cards = {task: TASKS.load(task).card for task in TASKS}
+            cards = {task: loaded.card for task, loaded in TASKS.load_all(note).items()}
             found += [task for task, card in cards.items() if card.grouped and name in ("all", card.modality)]
         elif name in TASKS:
             found.append(name)

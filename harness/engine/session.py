@@ -233,13 +233,15 @@ def _cache(config: RunConfig, progress: Progress) -> Iterator[ResponseCache | No
 
 
 def _means(responses: Sequence[Response]) -> dict[str, Json]:
-    """Means of the counts, and how many responses carry each kind of note, without their numbers."""
+    """Means of the counts, and how many responses carry each kind of note, without their numbers. A prompt has text, so
+    a response without text tokens comes from a model that does not tell what its prompts take."""
     counted = Counter(
         "".join("#" if letter.isdigit() else letter for letter in text) for one in responses for text in one.notes
     )
+    told = [one for one in responses if one.text_tokens]
     return {
-        "vision_tokens": _mean([one.vision_tokens for one in responses]),
-        "text_tokens": _mean([one.text_tokens for one in responses]),
+        "vision_tokens": _mean([one.vision_tokens for one in told]),
+        "text_tokens": _mean([one.text_tokens for one in told]),
         "output_tokens": _mean([one.output_tokens for one in responses]),
         "frames": _mean([one.frames for one in responses]),
         "notes": dict(sorted(counted.items())),

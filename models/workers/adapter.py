@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -20,8 +19,9 @@ from harness.model import Model, ModelCard, ReadyGroup
 from harness.types import Failure, FramePolicy, Group, Image, Json, Media, Request, Response
 from models.workers.process import Worker, WorkerFault
 
-TRIES, LOST_IN_A_ROW = 2, 5
-"""How often a question is asked of a worker that is lost over it, and after how many such questions a run ends."""
+TRIES, IN_A_ROW = 2, 5
+"""How often a question is asked of a worker that is lost over it; how many such questions in a row, or groups without
+any answer, end a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class WorkerAdapter(Model):
 
     def __init__(self, worker: Worker, card: ModelCard, preparer: FilePreparer) -> None:
         self.card, self._worker, self._preparer = card, worker, preparer
-        self._lost = 0
+        self._lost = self._failed = 0
 
     def preparer(self) -> FilePreparer:
         return self._preparer
@@ -74,11 +74,19 @@ class WorkerAdapter(Model):
         return 1024 * len(group.requests)
 
     def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response | Failure]:
+        """Raises MediaError, and UserError when the worker was lost or the model failed again and again."""
         for ready in groups:
+            answered = False
             with tempfile.TemporaryDirectory(prefix="run-eval-") as folder:
                 medium = self._medium(ready, Path(folder))
                 for request in ready.group.requests:
-                    yield self._answer(request, medium)
+                    said = self._answer(request, medium)
+                    answered |= isinstance(said, Response)
+                    yield said
+            self._failed = 0 if answered else self._failed + 1
+            if self._failed >= IN_A_ROW and isinstance(said, Failure):
+                why = f"{said.reason}: {said.detail}"
+                raise UserError(f"the model answered nothing about {self._failed} media in a row, the last time {why}.")
 
     def _medium(self, ready: ReadyGroup, folder: Path) -> dict[str, Json]:
         media, paths = ready.group.media, []
@@ -92,7 +100,6 @@ class WorkerAdapter(Model):
         return {"media": None if media is None else kind, "paths": [str(path) for path in paths]}
 
     def _answer(self, request: Request, medium: Mapping[str, Json]) -> Response | Failure:
-        """Raises UserError when the worker was lost over many requests in a row."""
         asked = {"text": request.text, "max_new_tokens": request.max_new_tokens, **medium}
         for _ in range(TRIES):
             try:
@@ -102,21 +109,22 @@ class WorkerAdapter(Model):
                 continue
             if (reason := reply.get("failure")) is None:
                 self._lost = 0
-                pictures = 0 if medium["media"] == "video" else len(medium["paths"])
-                return Response(request.sample_id, frames=pictures, **_said(reply))
+                frames = 0 if medium["media"] == "video" else len(medium["paths"])
+                return Response(request.sample_id, str(reply["text"]), **{"frames": frames, **_counts(reply)})
             lost = WorkerFault(reason, str(reply.get("detail", "")))
             if not _spoils(lost):
                 return Failure(request.sample_id, lost.reason, lost.detail)
             self._worker.stop()
         self._lost += 1
-        if self._lost >= LOST_IN_A_ROW:
+        if self._lost >= IN_A_ROW:
             raise UserError(f"the worker was lost over {self._lost} questions in a row, the last time with {lost}.")
         return Failure(request.sample_id, lost.reason, lost.detail)
 
 
-def _said(reply: Mapping[str, Json]) -> dict[str, Any]:
-    counts = {key: reply[key] for key in ("vision_tokens", "text_tokens", "output_tokens") if key in reply}
-    return {"text": str(reply["text"]), **counts}
+def _counts(reply: Mapping[str, Json]) -> dict[str, int]:
+    """What the worker knows of its tokens and frames."""
+    counts = ("vision_tokens", "text_tokens", "output_tokens", "frames")
+    return {key: reply[key] for key in counts if isinstance(reply.get(key), int)}
 
 
 def _spoils(fault: WorkerFault) -> bool:

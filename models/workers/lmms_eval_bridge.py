@@ -1,8 +1,8 @@
 """Any model adapter of the lmms-eval that is installed beside it, v0.3 or later, as a bridge of `serve.py`.
 
 Options: `adapter`, lmms-eval's name of the model; `arguments`, its model_args (`force_simple=true` takes a simple
-adapter where there is a chat one too); `device`. Standard library and lmms-eval
-alone, Python 3.8 or later. Sources: lmms-eval's `lmms_eval/api/model.py` and `docs/model_guide.md`.
+adapter where there is a chat one too); `device`. Standard library and lmms-eval alone, Python 3.8 or later. Source:
+lmms-eval's `lmms_eval/api/model.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ and is told {"protocol": 1, "ready": {..}}, the model's identity, when it is loa
 
     {"id": 1, "text": "..", "media": "image" | "video" | "frames" | null, "paths": ["..", ..], "max_new_tokens": 128}
 
-it reads {"id": 1, "text": ".."}, with token counts where they are known, or {"id": 1, "failure": "..", "detail": ".."}.
+it reads {"id": 1, "text": ".."}, with what is known of vision_tokens, text_tokens, output_tokens and frames, or
+{"id": 1, "failure": "..", "detail": ".."}.
 A bridge is a Python file with `load(options)`, which returns the identity and a function from a request to its answer.
 Whatever the model's libraries print goes to standard error.
 """

@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from harness.conformance import conformance
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.run import evaluate
@@ -207,6 +208,13 @@ def test_worker_lost_over_many_questions_ends_the_run(bridge: Path) -> None:
         _ask(_adapter(bridge), *["die"] * 6)
 
 
+def test_model_that_answers_nothing_about_many_media_ends_the_run(bridge: Path) -> None:
+    model = _adapter(bridge)
+    groups = [ReadyGroup(Group(None, (Request(f"s{at}", "raise"),)), iter(())) for at in range(6)]
+    with pytest.raises(UserError, match="5 media in a row, the last time model error: ValueError: this"):
+        list(model.respond(groups))
+
+
 def test_a_run_scores_what_the_worker_answered_and_says_what_it_lost(bridge: Path, tmp_path: Path) -> None:
     from tasks.samples import build
 
@@ -225,6 +233,8 @@ def test_a_run_scores_what_the_worker_answered_and_says_what_it_lost(bridge: Pat
     run = evaluate(config, model=model)
     task = run.metrics["tasks"]["gqa"]
     assert (task["n_scored"], task["missing"]) == (7, {"worker died": 1})
+    told = run.info["tasks"]["gqa"]
+    assert (told["vision_tokens"], told["output_tokens"], told["frames"]) == (None, 3.0, 1.0)
 
 
 def test_no_interpreter_says_what_to_install_and_where_to_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,3 +291,24 @@ def test_pool_prepares_for_workers_in_other_processes(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(path)
     with PreparePool(FilePreparer(), 1, 60, 1 << 20) as pool:
         assert [chunk.shape for chunk in pool.submit(Image("a", path), FramePolicy())] == [(1, 0)]
+
+
+COUNTING = """
+import hashlib
+from pathlib import Path
+
+def load(options):
+    return {"versions": {}}, answer
+
+def answer(request):
+    seen = b"".join(Path(path).read_bytes() for path in request["paths"])
+    words = hashlib.sha256(seen + request["text"].encode()).hexdigest()[: request["max_new_tokens"]]
+    counts = {"vision_tokens": 4 * len(request["paths"]), "text_tokens": len(request["text"].split())}
+    return {"text": words, "output_tokens": len(words), "frames": len(request["paths"]), **counts}
+"""
+
+
+@pytest.mark.parametrize("video", ["file", "frames"])
+def test_worker_passes_the_kit(bridge: Path, video: str) -> None:
+    bridge.write_text(COUNTING)
+    assert [one for one in conformance(_adapter(bridge, video=video)) if not one.passed] == []
