@@ -86,6 +86,7 @@ class _Member:
     link: Link
     place: int
     ready: bool = False
+    dismissed: bool = False
     idle: bool = False
     waited: float = 0.0
     hand: set[_Work] = field(default_factory=set)
@@ -189,7 +190,7 @@ class Crew:
             yield from self._event(work)
 
     def _hire(self) -> None:
-        """Fills the room there is."""
+        """Fills the room there is, and makes some where machines have gone: decoding needs it."""
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         room = self._site.room()
@@ -199,6 +200,10 @@ class Crew:
             member = _Member(self._site.start(place), place)
             self._members.append(member)
             threading.Thread(target=self._listen, args=(member,), daemon=True).start()
+        for member in self._members[max(1, room) :]:
+            if not member.dismissed:
+                member.dismissed = True
+                member.link.end()
 
     def _listen(self, member: _Member) -> None:
         try:
@@ -258,8 +263,10 @@ class Crew:
         member.link.end()
         self._gone_waited += member.waited
         self._looked = -LOOK_SECONDS
-        self._notes[f"a replica died ({died}); what it had in hand went to others"] = None
-        if not died.blameless:
+        if not member.dismissed:
+            self._notes[f"a replica died ({died}); what it had in hand went to others"] = None
+        blamed = not (died.blameless or member.dismissed)
+        if blamed:
             self._row += 1
             self._stillborn += not member.ready
         if (self._card is None and self._stillborn >= STILLBORN) or self._row >= DEATHS_IN_A_ROW:
@@ -268,7 +275,7 @@ class Crew:
                 "answered before is kept; mend the cause (often memory: --batch-tokens), then resume."
             )
         for one in member.hand:
-            one.deaths += not died.blameless
+            one.deaths += blamed
             if one.deaths < DEATHS:
                 work.put_back(one)
                 continue
