@@ -88,21 +88,6 @@ class InProcess:
         """The model stays with whoever loaded it."""
 
 
-def load_configured(config: RunConfig) -> Model:
-    """The model that a configuration names. Raises UserError and its kinds."""
-    from models import load_model
-
-    model = load_model(
-        config.model,
-        checkpoint=config.checkpoint,
-        device=config.device,
-        dtype=config.dtype,
-        video_reader=config.video_reader,
-    )
-    model.sharing = config.sharing
-    return model
-
-
 def open_executor(config: RunConfig, model: Model | None, load: Load) -> Executor:
     """What a configuration asks for. `model`: one that is loaded already, which only one process can use.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.engine.cache import model_parts
 from harness.engine.config import RunConfig
 from harness.engine.execute import TaskWork
-from harness.engine.executor import Load, load_configured, open_executor
+from harness.engine.executor import Load, open_executor
 from harness.engine.plan import TaskPlan, plan_tasks
 from harness.engine.progress import Progress, Silent
 from harness.engine.session import answer_all, card_json, judge_all, now, score_everything
@@ -91,7 +91,7 @@ def evaluate(
         _check_modalities(config, plans, modalities)
     works = _works(plans, folder, config)
     judge = _judge(config, plans, folder)
-    with open_executor(config, model, load or load_configured) as executor, folder.locked():
+    with open_executor(config, model, load or _load) as executor, folder.locked():
         folder.require_free()
         info: dict[str, Json] = {
             "status": "running",
@@ -135,7 +135,7 @@ def resume(
             _check_same_data(one, info["tasks"][one.name], path)
         works = _works(plans, folder, config, retry_missing)
         if any(work.open or work.absent for work in works):
-            with open_executor(config, model, load or load_configured) as executor:
+            with open_executor(config, model, load or _load) as executor:
                 _check_same_model(executor.card, info["model"], path)
                 info = answer_all(folder, config, works, info, executor, progress or Silent())
         _finish(folder, config, plans, info, _judge(config, plans, folder), progress or Silent())
@@ -241,6 +241,20 @@ def _check_same_model(card: ModelCard, recorded: Mapping[str, Json], path: Path)
             f"the model is no longer the one that {path} began with: {'; '.join(changed)}. Restore it, or start a new "
             "run."
         )
+
+
+def _load(config: RunConfig) -> Model:
+    from models import load_model
+
+    model = load_model(
+        config.model,
+        checkpoint=config.checkpoint,
+        device=config.device,
+        dtype=config.dtype,
+        video_reader=config.video_reader,
+    )
+    model.sharing = config.sharing
+    return model
 
 
 @contextmanager
