@@ -57,6 +57,10 @@ class Model(ABC):
         """
         raise UserError(f"{self.card.name} cannot be compiled: leave --compile out.")
 
+    def notes(self) -> Sequence[str]:
+        """What a person should know after a task, e.g. what a server was paid."""
+        return ()
+
     @abstractmethod
     def preparer(self) -> Preparer:
         """The CPU side of this model, sent to worker processes."""

@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownName, UserError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(str(files(__name__)))
 SHAPES = HERE / "shapes.yaml"
 GROUP = "harness.models"
+ANY_SERVER = "openai"
 WAYS = BUILT_IN, TRANSFORMERS, ENDPOINT, OWN_INTERPRETER = "built in", "transformers", "endpoint", "own interpreter"
 """Ways to a model: our own code, transformers' classes, a server, a Python of its own."""
 PLUG_IN = "plug-in"
@@ -79,6 +81,26 @@ def _plugged_in(entry: EntryPoint) -> Preset:
     return Preset(entry.name, entry.value, f"of the package {package}, cannot be used: {why}", how=PLUG_IN)
 
 
+def preset_of(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> Preset:
+    """The preset of that name, or of `openai:MODEL[@BASE_URL]`. `options` go over its own.
+
+    Raises UnknownName for a model, and for an option that its adapter does not let be set (`settable` in its module).
+    """
+    known, (kind, _, spec) = presets(), name.partition(":")
+    if name in known:
+        found = known[name]
+    elif kind == ANY_SERVER and spec:
+        found = replace(known[ANY_SERVER], name=name, weights=spec)
+    else:
+        raise UnknownName("model", name, known)
+    module = import_module(found.adapter.partition(":")[0]) if options else None
+    settable = getattr(module, "settable", lambda _: ())(found)
+    for key in options:
+        if key not in settable:
+            raise UnknownName(f"option of {name}", key, settable)
+    return replace(found, options={**found.options, **options}) if options else found
+
+
 def load_model(
     name: str,
     *,
@@ -86,19 +108,17 @@ def load_model(
     device: str | None = None,
     dtype: str | None = None,
     video_reader: str = "pyav",
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Model:
     """Loads a model by its preset's name. Raises UnknownName, NotAvailable, CheckpointError, UserError."""
-    known = presets()
-    if name not in known:
-        raise UnknownName("model", name, known)
-    return _loaded(known[name], checkpoint, device, dtype, video_reader)
+    return _loaded(preset_of(name, options), checkpoint, device, dtype, video_reader)
 
 
 def load_adapter(
     name: str, *, checkpoint: str | None = None, device: str | None = None, dtype: str | None = None
 ) -> Model:
     """Loads a preset's model, or an adapter that has none yet, as "module:function". Raises as `load_model`."""
-    if ":" not in name:
+    if ":" not in name or name.startswith(f"{ANY_SERVER}:"):
         return load_model(name, checkpoint=checkpoint, device=device, dtype=dtype)
     return _loaded(Preset(name, name, "an adapter under check"), checkpoint, device, dtype, "pyav")
 
@@ -116,20 +136,18 @@ def _loaded(preset: Preset, checkpoint: str | None, device: str | None, dtype: s
     return model
 
 
-def check_model(name: str, checkpoint: str | None = None) -> None:
+def check_model(name: str, checkpoint: str | None = None, options: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Whether a model's weights are within reach, without loading them, where its adapter's module has a `check`.
 
     Raises UnknownName, NotAvailable, CheckpointError.
     """
-    known = presets()
-    if name not in known:
-        raise UnknownName("model", name, known)
+    preset = preset_of(name, options)
     try:
-        module = import_module(known[name].adapter.partition(":")[0])
+        module = import_module(preset.adapter.partition(":")[0])
     except ImportError as error:
-        raise UserError(f"model '{name}' ({known[name].adapter}) cannot be imported: {error}.") from error
+        raise UserError(f"model '{name}' ({preset.adapter}) cannot be imported: {error}.") from error
     if (check := getattr(module, "check", None)) is not None:
-        check(known[name], checkpoint)
+        check(preset, checkpoint)
 
 
 @lru_cache

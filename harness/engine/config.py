@@ -28,12 +28,12 @@ _LEAST = {
 class RunConfig:
     """One model on some tasks. None leaves a choice to the task, the preset or the machine.
 
-    `samples`: only these ids. `preamble`: where the user's copy of a prompt text lies. `quirks`: names from the tasks'
-    cards. `batch_tokens`: rough tokens of a batch. `max_missing`: largest share (0 to 1) of Missing samples that still
-    gives a headline. `judge`: who grades open answers; `max_cost`: USD that this may take. `sharing`: questions about
-    one medium share what does not depend on them. `compiled`: the language model is compiled first. `profile`: note
-    what a sample costs. `cache`: folder of the response cache, None for none. `command`: as it was typed. Raises
-    UserError for values that make no sense.
+    `options`: what the model's adapter lets be set. `samples`: only these ids. `preamble`: where the user's copy of
+    a prompt text lies. `quirks`: names from the tasks' cards. `batch_tokens`: rough tokens of a batch.
+    `max_missing`: largest share (0 to 1) of Missing samples that still gives a headline. `judge`: who grades open
+    answers; `max_cost`: USD that this may take. `sharing`: questions about one medium share what does not depend on
+    them. `compiled`: the language model is compiled first. `profile`: note what a sample costs. `cache`: folder of
+    the response cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
     """
 
     model: str
@@ -51,6 +51,7 @@ class RunConfig:
     device: str | None = None
     dtype: str | None = None
     checkpoint: str | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
     batch_tokens: int = 32768
     workers: int = 1
     video_reader: str = "pyav"

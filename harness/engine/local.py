@@ -55,7 +55,8 @@ class LocalExecutor:
     def notes(self) -> list[str]:
         """What a person should know about the calls so far."""
         low = self._budget.low
-        return [] if low is None else [f"memory ran out; batches went down to {low} tokens (--batch-tokens)"]
+        shrunk = [] if low is None else [f"memory ran out; batches went down to {low} tokens (--batch-tokens)"]
+        return [*shrunk, *self._model.notes()]
 
     def run(self, groups: Iterable[Group]) -> Iterator[Outcome]:
         """Outcomes of every request of every group, as they come. Raises UserError when the model fails on

@@ -73,10 +73,10 @@ def evaluate(config: RunConfig, progress: Progress | None = None, model: Model |
     folder = RunFolder(config.output)
     folder.require_free()
     if model is None:
-        from models import check_model, presets
+        from models import check_model, preset_of
 
-        check_model(config.model, config.checkpoint)
-        modalities = presets()[config.model].modalities
+        check_model(config.model, config.checkpoint, config.options)
+        modalities = preset_of(config.model).modalities
     else:
         modalities = model.card.modalities
     plans = plan(config)
@@ -244,6 +244,7 @@ def _load(config: RunConfig) -> Model:
         device=config.device,
         dtype=config.dtype,
         video_reader=config.video_reader,
+        options=config.options,
     )
     model.sharing = config.sharing
     if config.compiled:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.endpoint.prices import load_prices
 from harness.engine.cache import ResponseCache
 from harness.engine.config import RunConfig
 from harness.engine.costs import cost_of
@@ -21,7 +22,7 @@ from harness.engine.judging import Judging, ask, judging_of
 from harness.engine.metrics import Judged, metrics_of, score_all, score_row
 from harness.engine.plan import TaskPlan
 from harness.engine.progress import Progress
-from harness.judge.budget import Budget, load_prices, price_of
+from harness.judge.budget import Budget, price_of
 from harness.judge.contract import Judge, JudgeCard
 from harness.judge.judgements import read_judgements
 from harness.media.workers import PreparePool

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.sources import load_json
 from harness.errors import UnknownName, UserError
-from harness.profiler.reducers import OWN_PROJECTION
+from harness.profiler.reducers import OWN_PROJECTION, why_uncounted
 from models import Preset, presets
 from models.llava.config import LlavaConfig, parse_config
 
@@ -128,8 +128,8 @@ def shape_of(preset: str, overrides: Mapping[str, str] = MappingProxyType({})) -
     known = presets().get(preset)
     if known and known.reducer and known.reducer not in OWN_PROJECTION:
         raise UserError(
-            f"the cost of {preset} has no closed form here: the reducer {known.reducer} decides how many tokens "
-            "a picture gets. A run's responses hold their number."
+            f"the cost of {preset} has no closed form here: {why_uncounted(known.reducer)}. "
+            "A run's responses hold their number."
         )
     if preset in shapes["models"]:
         raw, tower = _published_config(shapes, preset)

@@ -141,6 +141,11 @@ def _problem(raw: Mapping[str, Any], reducer: str) -> str | None:
         return f"mm_projector_type {projector!r} is unknown (linear, identity, mlp2x_gelu, ..)."
     if projector == "identity" and raw["mm_hidden_size"] != raw["hidden_size"]:
         return "mm_projector_type 'identity' needs equal mm_hidden_size and hidden_size."
+    if raw.get("image_aspect_ratio") == "slice":
+        return (
+            "image_aspect_ratio is 'slice': TokenPacker's HD checkpoints cut pictures into tiles, which is not done "
+            "here. Take one without, e.g. sunshine-lwt/TokenPacker-7b-144token."
+        )
     size = raw.get("compressor_size")
     if family == "llava_mini_llama" and size is None:
         return "compressor_size is missing, without which LLaVA-Mini cannot see."

@@ -46,6 +46,8 @@ class MediaFusion:
         self._sum = torch.zeros_like(self._text.embeds, dtype=torch.float32)
         self._buffer_of, self._question = list(medium_of), None
         if isinstance(model.reducer, AskingReducer):
+            if len(questions) != len(ids):
+                raise ValueError(f"a question a row is needed to see anything: {len(questions)} for {len(ids)} rows")
             self._buffer_of, self._question = list(range(len(ids))), model.reducer.read(questions)
         self._visual = [model.reducer.buffer() for _ in range(max(self._buffer_of) + 1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from models.weights import WORKS_NOW, digest, identity_files, load_tokenizer, pi
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
 
     from models.llava.adapter import LlavaAdapter
     from models.llava.config import LlavaConfig
+    from models.llava.reducers import VisualReducer
 
 PICTURE = 336
 """Pixels along one side of the published towers' pictures."""
@@ -34,11 +37,10 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     from models.llava.adapter import VERSION, LlavaAdapter
     from models.llava.checkpoint import load as load_model
     from models.llava.config import read_config
-    from models.llava.files import locate, locate_tower, locate_words
+    from models.llava.files import locate, locate_tower
     from models.llava.lora import all_files, base_folder, is_adapter
     from models.llava.overlay import overlay_file
     from models.llava.preprocess import LlavaPreparer
-    from models.llava.reducers import AskingReducer
 
     weights = _weights(preset, checkpoint)
     place = pick_device(device)
@@ -52,14 +54,8 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     if tokenizer.add_tokens(list(template.words), special_tokens=True):
         config = replace(config, llama={**config.llama, "vocab_size": max(len(tokenizer), config.llama["vocab_size"])})
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE), config=config)
-    if word := model.reducer.kept_word:
-        model.reducer.kept = tokenizer.convert_tokens_to_ids(word)
     of_tower = (tower,) if tower.is_file() else all_files(tower)
-    files = (*all_files(folder), *of_tower, *_identity_files(folder, tower))
-    if isinstance(model.reducer, AskingReducer):
-        of_questions = locate_words(model.reducer.vocabulary, folder)
-        model.reducer.words = load_tokenizer(of_questions, truncation_side="left")
-        files = (*files, *identity_files(of_questions, "vocab.txt"))
+    files = (*all_files(folder), *of_tower, *_identity_files(folder, tower), *_teach(model.reducer, tokenizer, folder))
     if overlay := config.options.get("overlay"):
         files = (*files, overlay_file(folder, overlay))
     reducer = {"reducer": config.reducer, **config.options} if config.reducer else {}
@@ -93,9 +89,15 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
                 **reducer,
             },
             source=weights if checkpoint or not preset.shipped else f"models/{preset.weights}",
+            notes=model.reducer.notes,
         ),
         stop_tokens(folder, tokenizer, template.stop),
     )
+
+
+def settable(preset: Preset) -> Collection[str]:
+    """What --model-options may name: MQT's number of tokens."""
+    return ("tokens",) if preset.reducer == "mqt" else ()
 
 
 def check(preset: Preset, checkpoint: str | None) -> None:
@@ -132,6 +134,20 @@ def _weights(preset: Preset, checkpoint: str | None) -> str:
             f"llava-mini, the public Llama-3.1-8B checkpoint. {WORKS_NOW}"
         )
     return weights
+
+
+def _teach(reducer: VisualReducer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> tuple[Path, ...]:
+    """Gives a reducer what it needs of words. Returns files that count beyond the model's. Raises NotAvailable."""
+    from models.llava.files import locate_words
+    from models.llava.reducers import AskingReducer
+
+    if word := reducer.kept_word:
+        reducer.kept = tokenizer.convert_tokens_to_ids(word)
+    if not isinstance(reducer, AskingReducer):
+        return ()
+    of_questions = locate_words(reducer.vocabulary, folder)
+    reducer.words = load_tokenizer(of_questions, truncation_side="left")
+    return identity_files(of_questions, "vocab.txt")
 
 
 def _identity_files(folder: Path, tower: Path) -> tuple[Path, ...]:

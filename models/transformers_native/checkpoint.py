@@ -54,8 +54,8 @@ def family_of(preset: Preset, folder: Path) -> tuple[str, Family]:
     if raw.get("auto_map") and not preset.options.get("trust_remote_code"):
         raise CheckpointError(
             f"{folder}: its config.json names code of its own (auto_map: {', '.join(sorted(raw['auto_map']))}), which "
-            "would run on this machine with all your rights. It is not run unless a preset of your own says "
-            "`options: {trust_remote_code: true}`; read the .py files first. The model's card then says so."
+            "would run on this machine with all your rights. It is not run unless you say "
+            "`--model-options trust_remote_code=true`; read the .py files first. The model's card then says so."
         )
     return wanted, FAMILIES[wanted]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import CheckpointError
 from harness.model import ModelCard
 from models import Preset
-from models.transformers_native.checkpoint import family_of, folder_of, load_weights, own_code_of
+from models.transformers_native.checkpoint import OPTIONS, family_of, folder_of, load_weights, own_code_of
 from models.transformers_native.families import Family
 from models.transformers_native.pictures import NativePreparer, Picturing, picturing
 from models.weights import (
@@ -111,6 +111,11 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
         picture_tokens,
         frame_tokens,
     )
+
+
+def settable(preset: Preset) -> Collection[str]:
+    """What --model-options may name. `trust_remote_code` runs the checkpoint's own code, as the card then says."""
+    return OPTIONS
 
 
 def check(preset: Preset, checkpoint: str | None) -> None:

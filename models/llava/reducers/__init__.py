@@ -2,6 +2,7 @@
 
 A reducer works picture by picture (or frame by frame) in two steps, so that questions about one picture share the
 first: `encode` sees the picture alone, `fuse` joins the result with rows of text. Projection belongs to the reducer.
+A reducer of whole clips pools in its `buffer`; one whose tokens depend on the question is an `AskingReducer`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class VisualReducer(nn.Module, ABC):
     `key_prefixes`: where its parameters lie in the public state dict -> attribute of this module. `needs_text`: whether
     `fuse` does anything; without, text embeddings enter the language model as they are. `spread`, `squeeze`: how its
     release takes frames of videos, where that differs from LLaVA-Mini's; see `LlavaPreparer`. `kept_word`, and
-    `kept`, its id: tokens after the medium that are all that later text sees of what comes before them.
+    `kept`, its id: tokens after the medium that are all that later text sees of what comes before them. `notes`: what
+    a model's card says of it.
     """
 
     key_prefixes: ClassVar[Mapping[str, str]] = {"model.mm_projector.": "projector."}
@@ -66,6 +68,7 @@ class VisualReducer(nn.Module, ABC):
     squeeze: ClassVar[bool | None] = None
     kept_word: ClassVar[str | None] = None
     kept: int | None = None
+    notes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def encode(self, features: VisualFeatures, parts: int) -> Encoded:

@@ -109,6 +109,11 @@ class LlamaVidReducer(AskingReducer):
     key_prefixes: ClassVar[Mapping[str, str]] = {"model.": "head."}
     squeeze: ClassVar[bool | None] = False
     vocabulary: ClassVar[str] = "bert-base-uncased"
+    notes: ClassVar[tuple[str, ...]] = (
+        "greedy decoding; the release samples answers about videos at temperature 0.2",
+        "frames at the centres of equal segments; the release takes one a second from the first on",
+        "the language model reads a medium anew for each question, since context tokens are each question's own",
+    )
 
     def __init__(self, config: LlavaConfig) -> None:
         super().__init__()

@@ -27,6 +27,10 @@ class VideoChatGpt(VisualReducer):
 
     spread: ClassVar[int | None] = FRAMES
     squeeze: ClassVar[bool | None] = True
+    notes: ClassVar[tuple[str, ...]] = (
+        "greedy decoding; the release samples at temperature 0.2",
+        "the language model reads a video anew for each question, which stands before it in the prompt",
+    )
 
     def __init__(self, config: LlavaConfig) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ class Voco(Identity):
     """Every patch enters the language model, as in LLaVA-1.5; the template's VoCo tokens are what text sees of them."""
 
     kept_word: ClassVar[str | None] = "<voco>"
+    notes: ClassVar[tuple[str, ...]] = ("vision_tokens enter the language model; text sees the VoCo tokens alone",)
 
 
 def may_attend(is_voco: Tensor, mask: Tensor | None = None) -> Tensor:

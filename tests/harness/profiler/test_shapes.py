@@ -89,6 +89,19 @@ def test_where_the_picture_decides_no_cost_is_made_up() -> None:
             shape_of(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("video-chatgpt-7b", "a video of any length has 356 tokens"),
+        ("llama-vid-7b-video", "every question has its own tokens"),
+        ("voco-llama-7b", "text sees its 1 or 2 VoCo tokens alone"),
+    ],
+)
+def test_what_is_not_so_many_tokens_a_picture_is_said(name: str, why: str) -> None:
+    with pytest.raises(UserError, match=f"{why}.* A run's responses hold their number"):
+        shape_of(name)
+
+
 def test_a_baseline_has_no_compressor_to_change() -> None:
     for overrides in ({"prefusion_layers": "2"}, {"compression": "query"}):
         with pytest.raises(UserError, match="Start from a LLaVA-Mini shape"):

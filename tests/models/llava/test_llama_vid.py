@@ -10,16 +10,21 @@ import PIL.Image
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import InstructBlipVisionConfig, InstructBlipVisionModel, LlamaForCausalLM
 
 from harness.errors import CheckpointError, NotAvailable, UserError
 from harness.model import ReadyGroup
 from harness.types import FramePolicy, Group, Image, Media, Request, Response, Video
 from models import Preset, presets
 from models.llava.adapter import LlavaAdapter
+from models.llava.config import parse_config
+from models.llava.eva import eva_key
 from models.llava.loading import load
-from tests.support.llava_tiny import GRID
+from models.llava.reducers.llama_vid import LlamaVidReducer
+from tests.support.llava_tiny import GRID, raw_config
 from tests.support.media import write_video
 from tests.support.published import VID, change_weights, eva_weights, finished, rewrite, write_llama_vid
+from tests.support.vicuna import VICUNA
 
 WAYS = [{"batch_tokens": 100_000}, {"batch_tokens": 1}, {"sharing": False}]
 PUBLISHED = {
@@ -69,6 +74,7 @@ def test_every_frame_has_its_tokens(tmp_path: Path, compress: str | None, tokens
     (response,) = _answers(adapter, video, "what is it ?").values()
     assert (response.frames, response.vision_tokens) == (4, 4 * tokens)
     assert adapter.card.settings["vision_tokens"] == tokens
+    assert any("anew for each question" in note for note in adapter.card.notes)
 
 
 def test_context_token_alone_knows_the_question(tmp_path: Path) -> None:
@@ -87,6 +93,12 @@ def test_tower_sees_a_picture_once_for_all_questions(tmp_path: Path) -> None:
     adapter.model.tower.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     answers = _answers(adapter, _picture(tmp_path), "what is it ?", "which color ?", "is it red ?")
     assert (len(answers), seen) == (3, [1])
+
+
+def test_frames_without_a_question_cannot_be_seen(tmp_path: Path) -> None:
+    model = _loaded(write_llama_vid(tmp_path / "model")).model
+    with pytest.raises(ValueError, match="a question a row is needed to see anything: 0 for 1 rows"):
+        model(torch.tensor([[1, -200, 5]]), torch.zeros(1, 1, 3, 28, 28))
 
 
 def test_questions_are_cut_from_their_beginning(tmp_path: Path) -> None:
@@ -154,3 +166,32 @@ def test_movie_prompt_stands_around_the_film() -> None:
     said = user_turn("Who?", True, template.turn)
     assert said.startswith("Below is a movie. Memorize the content")
     assert said.endswith("<image>\nNow the movie end.\nWho?")
+
+
+def test_published_shapes() -> None:
+    """At the size that was published, on the meta device."""
+    raw = {**VICUNA, "model_type": "llava", "mm_hidden_size": 1408, "compress_type": "mean"}
+    with torch.device("meta"):
+        reducer = LlamaVidReducer(parse_config(raw, "published", "llama-vid"))
+        eva = InstructBlipVisionModel(InstructBlipVisionConfig())
+    shapes = {reducer.public_key(name): [*one.shape] for name, one in reducer.named_parameters()}
+    shapes |= {eva_key(name): [*one.shape] for name, one in eva.named_parameters()}
+    assert shapes["model.vlm_att_query"] == [1, 32, 768]
+    assert shapes["model.vlm_att_encoder.bert.embeddings.word_embeddings.weight"] == [30523, 768]
+    assert shapes["model.vlm_att_encoder.bert.encoder.layer.10.crossattention.self.key.weight"] == [768, 1408]
+    assert "model.vlm_att_encoder.bert.encoder.layer.11.crossattention.self.key.weight" not in shapes
+    assert shapes["model.vlm_att_val_projector.weight"] == [4096, 1408]
+    assert shapes["model.mm_projector.2.weight"] == [4096, 4096]
+    assert shapes["blocks.38.attn.qkv.weight"] == [3 * 1408, 1408]
+    assert shapes["blocks.38.mlp.fc1.weight"] == [6144, 1408]
+    assert shapes["pos_embed"] == [1, 257, 1408]
+
+
+def test_long_videos_scale_positions_as_their_config_says() -> None:
+    """Movie-LLM's: linear, by 16, in the notation of its time."""
+    scaling = {"type": "linear", "factor": 16.0}
+    plain, scaled = (
+        LlamaForCausalLM(parse_config(raw_config(compressor_size=None, **more), "long").llama_config()).model.rotary_emb
+        for more in ({}, {"rope_scaling": scaling})
+    )
+    torch.testing.assert_close(scaled.inv_freq * 16, plain.inv_freq)

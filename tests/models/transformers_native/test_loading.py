@@ -82,7 +82,7 @@ def test_code_of_a_checkpoint_is_not_run_unless_a_preset_says_so(
         "class LlavaForConditionalGeneration(transformers.LlavaForConditionalGeneration):\n"
         "    own = True\n"
     )
-    with pytest.raises(CheckpointError, match=r"auto_map: AutoModelFor.*with all your rights.*trust_remote_code: true"):
+    with pytest.raises(CheckpointError, match=r"auto_map: AutoModelFor.*with all your rights.*trust_remote_code=true"):
         load_model("llava-hf-1.5-7b", checkpoint=str(strange), device="cpu")
     assert not ran.exists()
     preset = presets()["llava-hf-1.5-7b"]
