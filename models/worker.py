@@ -1,8 +1,8 @@
 """Models in interpreters of their own, behind the harness's `Model` contract: one question at a time over a pipe.
 
-The interpreter comes from `RUN_EVAL_PYTHON`, or from `RUN_EVAL_PYTHON_<PRESET>` (as in RUN_EVAL_PYTHON_QWEN_VL) for one
-model. A worker that dies, hangs, runs out of memory or talks nonsense is started again and asked once more; then the
-sample is Missing with the reason.
+The interpreter comes from `--model-options python=PATH`, else from `RUN_EVAL_PYTHON_<PRESET>` (as in
+RUN_EVAL_PYTHON_QWEN_VL), else from `RUN_EVAL_PYTHON`. A worker that dies, hangs, runs out of memory or talks nonsense
+is started again and asked once more; then the sample is Missing with the reason.
 """
 
 from __future__ import annotations
@@ -22,11 +22,17 @@ from models.weights import digest
 from models.workers.adapter import FilePreparer, WorkerAdapter
 from models.workers.process import Worker, WorkerFault
 
-PYTHON, SECONDS = "RUN_EVAL_PYTHON", "RUN_EVAL_WORKER_SECONDS"
+PYTHON = "RUN_EVAL_PYTHON"
 LOAD_SECONDS, ANSWER_SECONDS = 3600.0, 300.0
 VERSION = "worker-1"
 OWN_FRAMES = "of a video it chooses the frames itself"
-OPTIONS = {"adapter", "arguments", "weights_argument", "video", "needs", "bridge"}
+SETTABLE = ("python", "load_s", "answer_s")
+"""What `--model-options` may set: the interpreter, and seconds until loading or an answer is given up."""
+OPTIONS = {"adapter", "arguments", "weights_argument", "video", "needs", "bridge", *SETTABLE}
+
+
+def settable(preset: Preset) -> tuple[str, ...]:
+    return SETTABLE
 
 
 def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> WorkerAdapter:
@@ -39,7 +45,8 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
         arguments["dtype"] = dtype
     bridge = Path(preset.options.get("bridge", Path(__file__).parent / "workers" / "lmms_eval_bridge.py"))
     options = {"adapter": adapter, "arguments": arguments, "device": device}
-    worker = Worker(python, bridge, options, LOAD_SECONDS, _seconds())
+    limits = _seconds(preset, "load_s", LOAD_SECONDS), _seconds(preset, "answer_s", ANSWER_SECONDS)
+    worker = Worker(python, bridge, options, *limits)
     try:
         identity = worker.start()
     except (WorkerFault, OSError) as error:
@@ -70,14 +77,16 @@ def check(preset: Preset, checkpoint: str | None) -> None:
 def interpreter(preset: Preset) -> str:
     """The Python of a preset's environment. Raises NotAvailable."""
     own = f"{PYTHON}_{re.sub('[^A-Z0-9]', '_', preset.name.upper())}"
-    python = os.environ.get(own) or os.environ.get(PYTHON)
+    named = {"--model-options python": preset.options.get("python")}
+    named |= {variable: os.environ.get(variable) for variable in (own, PYTHON)}
+    where, python = next(((key, str(value)) for key, value in named.items() if value), ("", ""))
     if not python:
         raise NotAvailable(
-            f"{preset.name} runs in a Python of its own. Make an environment with {_needs(preset)}, then set {own}, or "
-            f"{PYTHON} for all such models, to its interpreter, e.g. {own}=$HOME/envs/{preset.name}/bin/python."
+            f"{preset.name} runs in a Python of its own. Make an environment with {_needs(preset)}, then name its "
+            f"interpreter with --model-options python=PATH, in {own}, or in {PYTHON} for all such models."
         )
-    if (found := shutil.which(python)) is None:
-        raise NotAvailable(f"{own if os.environ.get(own) else PYTHON}={python}: there is no such program.")
+    if (found := shutil.which(Path(python).expanduser())) is None:
+        raise NotAvailable(f"{where}={python}: there is no such program.")
     return found
 
 
@@ -107,11 +116,10 @@ def _needs(preset: Preset) -> str:
     return str(preset.options.get("needs", "what the model imports"))
 
 
-def _seconds() -> float:
-    text = os.environ.get(SECONDS, str(ANSWER_SECONDS))
+def _seconds(preset: Preset, key: str, default: float) -> float:
     try:
-        if (found := float(text)) > 0:
+        if (found := float(preset.options.get(key, default))) > 0:
             return found
-    except ValueError as error:
-        raise UserError(f"{SECONDS}={text}: must be seconds, e.g. 600.") from error
-    raise UserError(f"{SECONDS}={text}: must be above 0.")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{key} of {preset.name}: must be seconds, e.g. {key}=600.") from error
+    raise UserError(f"{key} of {preset.name}: must be above 0.")

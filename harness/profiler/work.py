@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from models.llava.adapter import FRAMES_AT_ONCE
+from models.llava.pixels import FRAMES_AT_ONCE
 from models.llava.prompts import IMAGE
 from models.llava.reducers.llava_mini import LlavaMini
 

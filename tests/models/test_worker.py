@@ -17,12 +17,12 @@ from harness.conformance import conformance
 from harness.data.sources import DataSource
 from harness.engine.config import RunConfig
 from harness.engine.run import evaluate
-from harness.errors import MediaError, NotAvailable, UserError
+from harness.errors import MediaError, NotAvailable, UnknownName, UserError
 from harness.media.workers import PreparePool
 from harness.model import ReadyGroup
 from harness.types import Failure, FramePolicy, Group, Image, Request, Response, Video
 from models import Preset, check_model
-from models.worker import PYTHON, SECONDS, load, model_arguments
+from models.worker import PYTHON, load, model_arguments
 from models.workers.adapter import FilePreparer, WorkerAdapter
 from models.workers.process import LONGEST_LINE
 from tests.support.golden import PROJECT
@@ -147,12 +147,9 @@ def test_media_that_cannot_be_read_never_reach_the_worker(bridge: Path, tmp_path
 
 
 @pytest.mark.parametrize("fault", ["die", "killed", "memory", "cuda memory", "garbage", "hang"])
-def test_worker_lost_once_is_started_again_and_asked_again(
-    bridge: Path, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(SECONDS, "1" if fault == "hang" else "60")
+def test_worker_lost_once_is_started_again_and_asked_again(bridge: Path, tmp_path: Path, fault: str) -> None:
     trace = tmp_path / "trace"
-    model = _adapter(bridge, arguments={"trace": str(trace)})
+    model = _adapter(bridge, arguments={"trace": str(trace)}, answer_s=1 if fault == "hang" else 60)
     answers = _ask(model, f"once {fault}", "after")
     assert [answer.text.split(":")[0] for answer in answers if isinstance(answer, Response)] == ["well", "after"]
     assert len(_pids(trace)) == 3
@@ -170,11 +167,9 @@ def test_worker_lost_once_is_started_again_and_asked_again(
         ("hang", "timed out"),
     ],
 )
-def test_worker_lost_twice_costs_that_sample_alone(
-    bridge: Path, fault: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(SECONDS, "0.5" if fault == "hang" else "60")
-    before, lost, after = _ask(_adapter(bridge), "before", fault, "after")
+def test_worker_lost_twice_costs_that_sample_alone(bridge: Path, fault: str, reason: str) -> None:
+    model = _adapter(bridge, answer_s=0.5 if fault == "hang" else 60)
+    before, lost, after = _ask(model, "before", fault, "after")
     assert isinstance(before, Response)
     assert isinstance(after, Response)
     assert isinstance(lost, Failure)
@@ -244,6 +239,15 @@ def test_no_interpreter_says_what_to_install_and_where_to_name_it(monkeypatch: p
     monkeypatch.setenv("RUN_EVAL_PYTHON_QWEN_VL_CHAT", "/no/such/python")
     with pytest.raises(NotAvailable, match="no such program"):
         check_model("qwen-vl-chat")
+    check_model("qwen-vl-chat", options={"python": sys.executable})
+    with pytest.raises(UnknownName, match="Did you mean 'python'"):
+        check_model("qwen-vl-chat", options={"pyhton": sys.executable})
+
+
+def test_limit_that_is_no_time_is_refused(bridge: Path) -> None:
+    for wrong in ("soon", 0, None):
+        with pytest.raises(UserError, match="answer_s of far"):
+            _adapter(bridge, answer_s=wrong)
 
 
 def test_model_that_does_not_load_says_why(bridge: Path) -> None:

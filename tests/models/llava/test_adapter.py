@@ -166,7 +166,7 @@ def test_video_answers_stop_at_the_released_keyword_too(tmp_path: Path, media: l
     for word in words:
         template = replace(plain.template, video_stop=word)
         card, preparer = plain.card, plain.preparer()
-        adapter = LlavaAdapter(plain.model, plain.tokenizer, template, preparer, card, plain._stop)
+        adapter = LlavaAdapter(plain.model, plain.tokenizer, template, preparer, card, plain.words.stop)
         for name, response in _answers(adapter, *groups).items():
             released = free[name].text.split(word)[0].strip() if name.startswith("v") else free[name].text
             assert response.text == released
