@@ -33,7 +33,7 @@ bench: setup
 
 results: setup
 	rm -rf build/results
-	$(BIN)/run-eval --model llava-mini-tiny,llava-v1.5-tiny,llava-mini-tiny-noprefusion --tasks all --data sample \
+	$(BIN)/run-eval --model llava-mini-tiny,llava-v1.5-tiny,llava-mini-tiny-noprefusion,mqt-tiny --tasks all --data sample \
 		--judge rules --output build/results
 	$(BIN)/python -m results.published build/results --output results/pages
 

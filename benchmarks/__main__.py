@@ -19,8 +19,8 @@ import torch
 from harness.cli.printing import console, note, table
 
 HELPERS = {"__init__", "__main__", "bars", "shapes"}
-ALONE = {"lmms_eval_runner"}
-"""Needs an environment with another harness in it, so it runs when it is named."""
+ALONE = {"lmms_eval_runner", "sharing_on_gpu"}
+"""Need an environment with another harness in it, and a GPU, so they run when they are named."""
 
 
 def main() -> int:

@@ -51,7 +51,7 @@ def one_by_one(model: LlavaModel, pixels: Tensor, rows: Sequence[Sequence[int]])
     """Every question takes the whole way, as the released code goes."""
     tokens = []
     for row in rows:
-        ids = torch.tensor([row])
+        ids = torch.tensor([row], device=pixels.device)
         fusion = MediaFusion(model, ids, [0])
         for some in pixels.split(CHUNK):
             fusion.add(some, [0] * len(some))
@@ -67,7 +67,7 @@ def shared(model: LlavaModel, pixels: Tensor, rows: Sequence[Sequence[int]]) -> 
     fusion = SharedFusion(model, *parts)
     for some in pixels.split(CHUNK):
         fusion.add(some)
-    return answer(model, fusion.shared(), fusion.questions(), never)
+    return answer(model.lm, fusion.shared(), fusion.questions(), never)
 
 
 def measure(name: str, case: str, repeats: int) -> dict[str, Any]:

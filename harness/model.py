@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.errors import UserError
 from harness.media.chunks import Chunk, Preparer
-from harness.types import Group, Json, Response
+from harness.types import Failure, Group, Json, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,17 @@ class Model(ABC):
     card: ModelCard
     sharing: bool = True
 
+    def compile(self) -> None:
+        """Compiles what decoding spends its time in; the card then says so, since rounding can change answers.
+
+        Raises UserError where an adapter cannot.
+        """
+        raise UserError(f"{self.card.name} cannot be compiled: leave --compile out.")
+
+    def notes(self) -> Sequence[str]:
+        """What a person should know after a task, e.g. what a server was paid."""
+        return ()
+
     @abstractmethod
     def preparer(self) -> Preparer:
         """The CPU side of this model, sent to worker processes."""
@@ -58,8 +70,9 @@ class Model(ABC):
         """Rough size of a group's largest batch in tokens, by which the engine fills batches up to --batch-tokens."""
 
     @abstractmethod
-    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
-        """Answers every request of the groups, yielding each Response as it is finished, in any order.
+    def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response | Failure]:
+        """Answers every request of the groups, yielding each Response as it is finished, in any order. A Failure takes
+        its place where this one request cannot be answered (a server refused it, a worker died of it).
 
         Reads the groups' chunks in order: later ones may wait for earlier ones to be read. The answers must not depend
         on which groups or questions stand in one call. Raises MediaError from a group's chunks before

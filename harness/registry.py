@@ -7,7 +7,7 @@ entry-point groups (`harness.tasks`, `harness.models`), which have the same form
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
 
@@ -35,13 +35,29 @@ class Registry(Generic[T]):
         return name in self._all()
 
     def load(self, name: str) -> T:
-        """The object behind a name. Raises UnknownName, or UserError when the entry cannot be imported."""
+        """The object behind a name. Raises UnknownName, or UserError when the entry cannot be imported, whatever an
+        installed package raises."""
         entries = self._all()
         if name not in entries:
             raise UnknownName(self._kind, name, entries)
         module, _, attribute = entries[name].partition(":")
         try:
             found: Any = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
+            if name in self._entries and not isinstance(error, ImportError | AttributeError):
+                raise
             raise UserError(f"{self._kind} '{name}' ({entries[name]}) cannot be imported: {error}.") from error
         return cast(T, found)
+
+    def load_all(self, note: Callable[[str], None]) -> dict[str, T]:
+        """Every entry by its name. An installed package's that cannot be imported is noted and left out, so that it
+        harms nobody who does not ask for it."""
+        found = {}
+        for name in self._all():
+            try:
+                found[name] = self.load(name)
+            except UserError as error:
+                if name in self._entries:
+                    raise
+                note(str(error))
+        return found

@@ -108,8 +108,9 @@ class Group:
 class Response:
     """A model's answer to one request. Token counts are of this request; timings live in the journal, not in scores.
 
-    `vision_tokens`: tokens of the medium that enter the language model. `text_tokens`: prompt tokens without them.
-    `frames`: pictures or video frames the model saw. `notes`: anything a reader must know, e.g. a prompt that was cut.
+    `vision_tokens`: tokens of the medium that enter the language model. `text_tokens`: prompt tokens without them
+    (0: the model does not tell what its prompts take). `frames`: pictures or video frames the model saw. `notes`:
+    anything a reader must know, e.g. a prompt that was cut.
     """
 
     sample_id: str
@@ -119,6 +120,15 @@ class Response:
     output_tokens: int = 0
     frames: int = 0
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A model's word that one request has no answer, and why; the sample becomes Missing with that reason."""
+
+    sample_id: str
+    reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownName, UserError
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 HERE = Path(str(files(__name__)))
 SHAPES = HERE / "shapes.yaml"
 GROUP = "harness.models"
+ANY_SERVER = "openai"
 WAYS = BUILT_IN, TRANSFORMERS, ENDPOINT, OWN_INTERPRETER = "built in", "transformers", "endpoint", "own interpreter"
 """Ways to a model: our own code, transformers' classes, a server, a Python of its own."""
+PLUG_IN = "plug-in"
+"""The way of a preset that an installed package brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,42 @@ def presets() -> Mapping[str, Preset]:
     found = {**_built_in(), **_variants()}
     for entry in entry_points(group=GROUP):
         if entry.name not in found:
-            found[entry.name] = entry.load()
+            found[entry.name] = _plugged_in(entry)
     return found
+
+
+def preset_of(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> Preset:
+    """The preset of that name, or of `openai:MODEL[@BASE_URL]`. `options` go over its own.
+
+    Raises UnknownName for a model, and for an option that its adapter does not let be set (`settable` in its module).
+    """
+    known, (kind, _, spec) = presets(), name.partition(":")
+    if name in known:
+        found = known[name]
+    elif kind == ANY_SERVER and spec:
+        found = replace(known[ANY_SERVER], name=name, weights=spec)
+    else:
+        raise UnknownName("model", name, known)
+    module = import_module(found.adapter.partition(":")[0]) if options else None
+    settable = getattr(module, "settable", lambda _: ())(found)
+    for key in options:
+        if key not in settable:
+            raise UnknownName(f"option of {name}", key, settable)
+    return replace(found, options={**found.options, **options}) if options else found
+
+
+def _plugged_in(entry: EntryPoint) -> Preset:
+    """The preset that an installed package names. One that cannot be had stands for itself and says so, so that a
+    broken package harms nobody who does not use it."""
+    try:
+        preset = entry.load()
+    except Exception as error:  # whatever someone else's import raises
+        preset = error
+    if isinstance(preset, Preset):
+        return replace(preset, name=entry.name, how=PLUG_IN)
+    why = f"{type(preset).__name__}: {preset}" if isinstance(preset, Exception) else f"{entry.value} is no Preset"
+    package = entry.dist.name if entry.dist is not None else "?"
+    return Preset(entry.name, entry.value, f"of the package {package}, cannot be used: {why}", how=PLUG_IN)
 
 
 def load_model(
@@ -70,27 +108,46 @@ def load_model(
     device: str | None = None,
     dtype: str | None = None,
     video_reader: str = "pyav",
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Model:
     """Loads a model by its preset's name. Raises UnknownName, NotAvailable, CheckpointError, UserError."""
-    known = presets()
-    if name not in known:
-        raise UnknownName("model", name, known)
-    adapter: Registry[Any] = Registry("model", {name: known[name].adapter})
-    model: Model = adapter.load(name)(known[name], checkpoint, device, dtype, video_reader)
+    return _loaded(preset_of(name, options), checkpoint, device, dtype, video_reader)
+
+
+def load_adapter(
+    name: str, *, checkpoint: str | None = None, device: str | None = None, dtype: str | None = None
+) -> Model:
+    """Loads a preset's model, or an adapter that has none yet, as "module:function". Raises as `load_model`."""
+    if ":" not in name or name.startswith(f"{ANY_SERVER}:"):
+        return load_model(name, checkpoint=checkpoint, device=device, dtype=dtype)
+    return _loaded(Preset(name, name, "an adapter under check"), checkpoint, device, dtype, "pyav")
+
+
+def _loaded(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> Model:
+    from harness.model import Model
+
+    adapter: Registry[Any] = Registry("model", {preset.name: preset.adapter})
+    load = adapter.load(preset.name)
+    if not callable(load):
+        raise UserError(f"{preset.adapter} is a {type(load).__name__}; an adapter is a function that loads a model.")
+    model = load(preset, checkpoint, device, dtype, reader)
+    if not isinstance(model, Model):
+        raise UserError(f"{preset.adapter} gives a {type(model).__name__}, which is no harness.model.Model.")
     return model
 
 
-def check_model(name: str, checkpoint: str | None = None) -> None:
+def check_model(name: str, checkpoint: str | None = None, options: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Whether a model's weights are within reach, without loading them, where its adapter's module has a `check`.
 
     Raises UnknownName, NotAvailable, CheckpointError.
     """
-    known = presets()
-    if name not in known:
-        raise UnknownName("model", name, known)
-    module = import_module(known[name].adapter.partition(":")[0])
+    preset = preset_of(name, options)
+    try:
+        module = import_module(preset.adapter.partition(":")[0])
+    except ImportError as error:
+        raise UserError(f"model '{name}' ({preset.adapter}) cannot be imported: {error}.") from error
     if (check := getattr(module, "check", None)) is not None:
-        check(known[name], checkpoint)
+        check(preset, checkpoint)
 
 
 @lru_cache

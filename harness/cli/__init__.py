@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "write a run's answers as the file that a benchmark's server takes",
     "tasks": "list the benchmarks, or show one's card",
     "models": "list the models, or show one's card",
+    "check-model": "check that a model adapter keeps its contract",
     "data": "check, plan or build benchmark data",
     "cache": "explain why two runs do or do not share cached responses",
 }

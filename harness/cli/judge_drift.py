@@ -40,7 +40,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         return _freeze(args.freeze, args.answers, said.get("judge"))
     if "judge" not in said:
         raise UserError("--judge is missing, e.g. --judge openai:gpt-4o or --judge rules.")
-    from harness.judge.budget import Budget, load_prices, price_of
+    from harness.endpoint.prices import load_prices
+    from harness.judge.budget import Budget, price_of
     from harness.judge.load import JudgeSettings, load_judge
     from results.drift.frozen import BUILT_IN, read_frozen
     from results.drift.measure import ask_again, drift

@@ -50,6 +50,22 @@ def dollars(text: str) -> float:
     return value
 
 
+def settings(text: str) -> dict[str, Any]:
+    """'tokens=4,detail=low' -> values read as YAML; one with commas goes into a --config file. Raises ValueError."""
+    import yaml
+
+    found = {}
+    for part in names(text):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"{part!r} is not KEY=VALUE")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"the value of {key} cannot be read") from error
+    return found
+
+
 def share(text: str) -> float:
     """A share as '1%' or '0.01'."""
     value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
@@ -93,6 +109,7 @@ OPTIONS = (
     Option("data-root", Path, None, "folder that holds the benchmarks in their official layouts", "DIR"),
     Option("hub", names, (), "other hub ids or local folders in the hub's format: TASK=REPO[@REVISION]", "T=R,.."),
     Option("checkpoint", str, None, "weights of the model: a folder or a hub id (default: the preset's)", "DIR|HUB-ID"),
+    Option("model-options", settings, {}, "settings of the model's adapter, see README", "KEY=VALUE,.."),
     Option("limit", positive, None, "only the first N samples of each task", "N"),
     Option("samples", names, None, "only these sample ids", "ID,.."),
     Option("prompt", str, None, "prompt preset, see `run-eval tasks NAME` (default: the paper's)", "NAME"),
@@ -142,6 +159,7 @@ OPTIONS = (
     Option("no-cache", None, False, "neither read nor write the response cache"),
     Option("output", Path, None, "run folder (default: results/runs/<UTC time>-<model>)", "DIR"),
     Option("no-sharing", None, False, "every question the whole way by itself: slower, to check the fast way"),
+    Option("compile", None, False, "compile the language model first: minutes once, then faster on long GPU runs"),
     Option("profile", None, False, "add FLOPs, ms and MiB a sample to the table and to run.json"),
     Option("dry-run", None, False, "print what would be evaluated and stop"),
     Option("json", None, False, "print one JSON document on standard output and nothing else there"),
@@ -208,6 +226,8 @@ def _parsed(option: Option, value: object) -> Any:
         return value
     if value is None:
         return option.default
+    if option.parse is settings and isinstance(value, Mapping):
+        return dict(value)
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     try:
         return option.parse(text)

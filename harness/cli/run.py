@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,9 +51,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunConfig]:
     """One configuration a model. Raises UserError and its kinds for names and combinations that do not exist."""
     from harness.engine.config import RunConfig
-    from models import presets
 
-    models, tasks = _models(values["model"], presets()), task_names(values["tasks"])
+    models, tasks = _models(values["model"]), task_names(values["tasks"])
     if values["checkpoint"] and len(models) > 1:
         raise UserError("--checkpoint goes with one model; start a run for each.")
     base = values["output"] or Path("results/runs")
@@ -60,9 +60,9 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
     configs = []
     for preset in models:
         if values["output"]:
-            output = base / preset.name if len(models) > 1 else base
+            output = base / _folder(preset.name) if len(models) > 1 else base
         else:
-            output = base / f"{stamp}-{preset.name}"
+            output = base / f"{stamp}-{_folder(preset.name)}"
         configs.append(
             RunConfig(
                 model=preset.name,
@@ -80,6 +80,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 device=values["device"],
                 dtype=values["dtype"],
                 checkpoint=values["checkpoint"],
+                options=values["model-options"],
                 batch_tokens=values["batch-tokens"],
                 workers=_workers(values["replicas"] or 1) if values["workers"] is None else values["workers"],
                 executor=values["executor"],
@@ -96,6 +97,7 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 max_cost=values["max-cost"],
                 seed=values["seed"],
                 sharing=not values["no-sharing"],
+                compiled=values["compile"],
                 profile=values["profile"],
                 cache=None if values["no-cache"] else values["cache"] or cache_home(),
                 command=("run-eval", *argv),
@@ -104,13 +106,17 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
     return configs
 
 
-def _models(names: Sequence[str] | None, known: Mapping[str, Preset]) -> list[Preset]:
+def _models(names: Sequence[str] | None) -> list[Preset]:
+    from models import preset_of
+
     if not names:
         raise UserError("--model is missing, e.g. --model llava-mini. `run-eval models` lists them.")
-    for name in names:
-        if name not in known:
-            raise UnknownName("model", name, known)
-    return [known[name] for name in names]
+    return [preset_of(name) for name in names]
+
+
+def _folder(model: str) -> str:
+    """A model's name as a folder's: a server's has slashes."""
+    return re.sub(r"[^\w.+-]+", "-", model)
 
 
 def task_names(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -122,7 +128,7 @@ def task_names(names: Sequence[str] | None) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         if name in ("image", "video", "all"):
-            cards = {task: TASKS.load(task).card for task in TASKS}
+            cards = {task: loaded.card for task, loaded in TASKS.load_all(note).items()}
             found += [task for task, card in cards.items() if card.grouped and name in ("all", card.modality)]
         elif name in TASKS:
             found.append(name)

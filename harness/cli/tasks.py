@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 
-from harness.cli.printing import console, print_json, table
+from harness.cli.printing import console, note, print_json, table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from tasks import TASKS
 
-    cards = [TASKS.load(name).card for name in ([args.name] if args.name else TASKS)]
+    cards = [task.card for task in ([TASKS.load(args.name)] if args.name else TASKS.load_all(note).values())]
     if args.json:
         documents = [dataclasses.asdict(card) for card in cards]
         print_json(documents[0] if args.name else documents)

@@ -29,13 +29,14 @@ _LEAST = {
 class RunConfig:
     """One model on some tasks. None leaves a choice to the task, the preset or the machine.
 
-    `samples`: only these ids. `preamble`: where the user's copy of a prompt text lies. `quirks`: names from the tasks'
-    cards. `batch_tokens`: rough tokens of a batch. `workers`: processes that decode, of
-    each replica. `executor`: "local" or "ray", at `address`. `replicas`: of the model; None: one in this process, or as
-    many as the cluster has room for. `max_missing`: largest share (0 to 1) of Missing samples that still
-    gives a headline. `judge`: who grades open answers; `max_cost`: USD that this may take. `sharing`: questions about
-    one medium share what does not depend on them. `profile`: note what a sample costs. `cache`: folder of the response
-    cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
+    `options`: what the model's adapter lets be set. `samples`: only these ids. `preamble`: where the user's copy of
+    a prompt text lies. `quirks`: names from the tasks' cards. `batch_tokens`: rough tokens of a batch. `workers`:
+    processes that decode, of each replica. `executor`: "local" or "ray", at `address`. `replicas`: of the model; None:
+    one in this process, or as many as the cluster has room for. `max_missing`: largest share (0 to 1) of Missing
+    samples that still gives a headline. `judge`: who grades open answers; `max_cost`: USD that this may take.
+    `sharing`: questions about one medium share what does not depend on them. `compiled`: the language model is compiled
+    first. `profile`: note what a sample costs. `cache`: folder of the response cache, None for none. `command`: as it
+    was typed. Raises UserError for values that make no sense.
     """
 
     model: str
@@ -53,6 +54,7 @@ class RunConfig:
     device: str | None = None
     dtype: str | None = None
     checkpoint: str | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
     batch_tokens: int = 32768
     workers: int = 1
     executor: str = "local"
@@ -64,6 +66,7 @@ class RunConfig:
     allow_missing_files: bool = False
     seed: int = 0
     sharing: bool = True
+    compiled: bool = False
     profile: bool = False
     cache: Path | None = None
     judge: str | None = None

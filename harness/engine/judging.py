@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.endpoint.prices import load_prices
 from harness.engine.cache import ResponseCache, cache_key
 from harness.engine.config import RunConfig
 from harness.engine.plan import TaskPlan
 from harness.engine.progress import Progress, Silent, State
-from harness.judge.budget import LETTERS_A_TOKEN, Budget, estimate, load_prices, price_of
+from harness.judge.budget import LETTERS_A_TOKEN, Budget, estimate, price_of
 from harness.judge.contract import Judge, JudgeCard, Reply
 from harness.judge.judgements import content_of, judgement_line, read_judgements
 from harness.judge.load import card_of

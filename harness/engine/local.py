@@ -16,7 +16,7 @@ from harness.errors import MediaError, UserError
 from harness.media.workers import PreparePool
 from harness.model import Model
 from harness.records.redaction import redacted
-from harness.types import Group, Missing, Response, Video
+from harness.types import Failure, Group, Missing, Response, Video
 
 LEAST_AHEAD, MOST_AHEAD = 8, 64
 """Groups whose media are prepared beyond the batch in hand: the first of videos, up to the second of pictures."""
@@ -58,7 +58,8 @@ class LocalExecutor:
     def notes(self) -> list[str]:
         """What a person should know about the calls so far."""
         low = self._budget.low
-        return [] if low is None else [f"memory ran out; batches went down to {low} tokens (--batch-tokens)"]
+        shrunk = [] if low is None else [f"memory ran out; batches went down to {low} tokens (--batch-tokens)"]
+        return [*shrunk, *self._model.notes()]
 
     def run(self, groups: Iterable[Group]) -> Iterator[Outcome]:
         """Outcomes of every request of every group, as they come. Raises UserError when the model fails on
@@ -119,6 +120,10 @@ class LocalExecutor:
             for response in self._model.respond([one.ready() for one in batch]):
                 group = unanswered.pop(response.sample_id)
                 seconds, clock = time.perf_counter() - clock, time.perf_counter()
+                if isinstance(response, Failure):
+                    why = Missing(response.reason, redacted(response.detail))
+                    yield Outcome(group, response.sample_id, why, seconds)
+                    continue
                 yield from self._release_held()
                 yield Outcome(group, response.sample_id, response, seconds)
         except UserError:

@@ -80,10 +80,10 @@ def evaluate(
     folder.require_free()
     modalities: Sequence[str] | None = None
     if model is None and load is None:
-        from models import check_model, presets
+        from models import check_model, preset_of
 
-        check_model(config.model, config.checkpoint)
-        modalities = presets()[config.model].modalities
+        check_model(config.model, config.checkpoint, config.options)
+        modalities = preset_of(config.model).modalities
     elif model is not None:
         modalities = model.card.modalities
     plans = plan(config)
@@ -252,8 +252,11 @@ def _load(config: RunConfig) -> Model:
         device=config.device,
         dtype=config.dtype,
         video_reader=config.video_reader,
+        options=config.options,
     )
     model.sharing = config.sharing
+    if config.compiled:
+        model.compile()
     return model
 
 

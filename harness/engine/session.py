@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.endpoint.prices import load_prices
 from harness.engine.cache import ResponseCache
 from harness.engine.config import RunConfig
 from harness.engine.costs import cost_of
@@ -21,7 +22,7 @@ from harness.engine.judging import Judging, ask, judging_of
 from harness.engine.metrics import Judged, metrics_of, score_all, score_row
 from harness.engine.plan import TaskPlan
 from harness.engine.progress import Progress
-from harness.judge.budget import Budget, load_prices, price_of
+from harness.judge.budget import Budget, price_of
 from harness.judge.contract import Judge, JudgeCard
 from harness.judge.judgements import read_judgements
 from harness.records.folder import METRICS, RUN, RunFolder, beside
@@ -225,13 +226,15 @@ def _cache(config: RunConfig, progress: Progress) -> Iterator[ResponseCache | No
 
 
 def _means(responses: Sequence[Response]) -> dict[str, Json]:
-    """Means of the counts, and how many responses carry each kind of note, without their numbers."""
+    """Means of the counts, and how many responses carry each kind of note, without their numbers. A prompt has text, so
+    a response without text tokens comes from a model that does not tell what its prompts take."""
     counted = Counter(
         "".join("#" if letter.isdigit() else letter for letter in text) for one in responses for text in one.notes
     )
+    told = [one for one in responses if one.text_tokens]
     return {
-        "vision_tokens": _mean([one.vision_tokens for one in responses]),
-        "text_tokens": _mean([one.text_tokens for one in responses]),
+        "vision_tokens": _mean([one.vision_tokens for one in told]),
+        "text_tokens": _mean([one.text_tokens for one in told]),
         "output_tokens": _mean([one.output_tokens for one in responses]),
         "frames": _mean([one.frames for one in responses]),
         "notes": dict(sorted(counted.items())),

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.endpoint.wire import Unreadable, open_client, refusal, reply_of
 from harness.errors import UserError
 from harness.judge.contract import JudgeCard, Reply
 from harness.judge.judgements import content_of
-from harness.judge.wire import Unreadable, body, failed, open_client, refusal, reply_of
+from harness.judge.wire import asker, body, failed
 from harness.records.folder import RunFolder
 from harness.types import JudgeRequest, Missing
 
@@ -46,7 +47,7 @@ class OpenAiBatchJudge:
         import openai
 
         asked = {content_of(self.card, request): request for request in requests}
-        client = open_client(self.card.endpoint, TIMEOUT)
+        client = open_client(asker(self.card), self.card.endpoint, TIMEOUT)
         try:
             batches = self._read()
             submitted = {content for batch in batches.values() for content in batch["contents"]}
@@ -64,7 +65,7 @@ class OpenAiBatchJudge:
                 del batches[mark]
                 self._write(batches)
         except openai.OpenAIError as error:
-            raise refusal(self.card.spec, error) or UserError(
+            raise refusal(asker(self.card), error) or UserError(
                 f"--judge-batch: the batch API failed: {failed(error).detail} What was submitted stands in "
                 f"{self._state}; the same command goes on."
             ) from error

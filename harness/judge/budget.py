@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from harness.endpoint.prices import Price, price_of_model
 from harness.errors import UserError
 from harness.judge.contract import JudgeCard, Reply
 from harness.types import JudgeRequest
@@ -16,39 +16,11 @@ REPLY_TOKENS = {"verdict": 12, "score": 8, "pair": 300, "grade": 3}
 """Usual lengths of a reply (specs/video_benchmarks.md section 8.5); a smaller max_tokens cuts them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD for a million tokens."""
-
-    input: float
-    output: float
-
-    def of(self, input_tokens: int, output_tokens: int) -> float:
-        return (self.input * input_tokens + self.output * output_tokens) / 1e6
-
-
-def load_prices(path: Path | None = None) -> dict[str, Price]:
-    """The built-in table, with the lines of the user's file over it. Raises UserError."""
-    import yaml
-
-    found: dict[str, Price] = {}
-    for source in (Path(__file__).with_name("prices.yaml"), path):
-        if source is None:
-            continue
-        try:
-            rows = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
-            found |= {str(name): Price(*map(float, row)) for name, row in rows.items()}
-        except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-            raise UserError(f"{source}: is no price table, e.g. `gpt-4o: [2.5, 10.0]` a line ({error}).") from error
-    return found
-
-
 def price_of(card: JudgeCard, prices: Mapping[str, Price]) -> Price | None:
     """Nothing for a judge without an endpoint of OpenAI's kind, None for a model that the table does not know."""
     if card.spec.partition(":")[0] != "openai":
         return Price(0.0, 0.0)
-    fitting = [name for name in prices if card.model.startswith(name)]
-    return prices[max(fitting, key=len)] if fitting else None
+    return price_of_model(card.model, prices)
 
 
 def estimate(requests: Iterable[JudgeRequest]) -> tuple[int, int, int]:

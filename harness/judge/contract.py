@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.endpoint.wire import Reply as Reply
 from harness.types import Json, JudgeRequest, Missing
 
 FAILED = "judge failed"
@@ -23,16 +24,6 @@ class JudgeCard:
     model: str
     endpoint: str | None = None
     parameters: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A judge's words, as they came. `model`: the name the endpoint says it ran; token counts None where unknown."""
-
-    text: str
-    model: str
-    input_tokens: int | None = None
-    output_tokens: int | None = None
 
 
 class Judge(Protocol):

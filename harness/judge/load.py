@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.endpoint.wire import split_spec
 from harness.errors import UnknownName, UserError
 from harness.judge.contract import Judge, JudgeCard
 
@@ -24,8 +25,8 @@ def card_of(spec: str) -> JudgeCard:
     kind, _, rest = spec.partition(":")
     if kind not in ("rules", "openai", "transformers"):
         raise UnknownName("judge", spec, ("rules", "openai:MODEL", "transformers:DIR"))
-    model, at, base_url = rest.partition("@http")
-    return JudgeCard(spec, model or kind, f"http{base_url}" if at else None)
+    model, base_url = split_spec(rest)
+    return JudgeCard(spec, model or kind, base_url)
 
 
 def load_judge(spec: str, settings: JudgeSettings = JudgeSettings()) -> Judge:
@@ -49,8 +50,7 @@ def load_judge(spec: str, settings: JudgeSettings = JudgeSettings()) -> Judge:
 
 
 def _openai(rest: str, settings: JudgeSettings) -> Judge:
-    model, at, base_url = rest.partition("@http")
-    url = f"http{base_url}" if at else None
+    model, url = split_spec(rest)
     if not model:
         raise UserError(f"--judge openai:{rest}: the model's name is missing: openai:MODEL[@BASE_URL].")
     if settings.batch_state is not None:

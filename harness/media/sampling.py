@@ -18,6 +18,17 @@ def segment_centres(total: int, count: int) -> list[int]:
     return [(round(length * i) + round(length * (i + 1))) // 2 for i in range(count)]
 
 
+def spread_indices(first: int, last: int, count: int) -> list[int]:
+    """`count` indices at equal distances, `first` and `last` among them, rounded down; repeated in a short video.
+
+    Source: the sampling of Video-LLaVA's and LLaVA-OneVision's released code, `linspace(0, total - 1, count)`.
+    """
+    if count == 1:
+        return [first]
+    step = (last - first) / (count - 1)
+    return [*(int(first + step * i) for i in range(count - 1)), last]
+
+
 def frame_indices(total: int, fps: float, policy: FramePolicy) -> list[int]:
     """Indices into a video of `total` frames, ascending. Raises ValueError for an empty video."""
     if total < 1:

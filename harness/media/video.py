@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.errors import MediaError, UserError
 from harness.media.image import open_image
-from harness.media.sampling import clip_indices, frame_indices, segment_centres
+from harness.media.sampling import clip_indices, frame_indices, segment_centres, spread_indices
 from harness.types import FramePolicy, Image, Video
 
 if TYPE_CHECKING:
@@ -23,14 +24,28 @@ Frame: TypeAlias = NDArray[np.uint8]
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def read_frames(video: Video, policy: FramePolicy, reader: str = "pyav") -> Iterator[Frame]:
-    """RGB frames [H, W, 3], one per sampled index, decoded as they are asked for. Raises MediaError."""
+def read_frames(video: Video, policy: FramePolicy, reader: str = "pyav", spread: int | None = None) -> Iterator[Frame]:
+    """RGB frames [H, W, 3], one per sampled index, decoded as they are asked for. Raises MediaError.
+
+    `spread`: that many frames at equal distances instead of the policy's frames a second.
+    """
     if video.source.is_dir():
-        for path in _pictures(video, policy):
-            yield np.asarray(open_image(Image(path.name, path)))
+        paths = _pictures(video, policy if spread is None else replace(policy, max_frames=None))
+        for index in range(len(paths)) if spread is None else spread_indices(0, len(paths) - 1, spread):
+            yield np.asarray(open_image(Image(paths[index].name, paths[index])))
         return
     with _open(video.source, reader) as opened:
-        yield from opened.frames(wanted_indices(opened.total, opened.fps, video, policy))
+        if spread is None:
+            indices = wanted_indices(opened.total, opened.fps, video, policy)
+        else:
+            indices = spread_indices(*_bounds(opened.total, opened.fps, video, policy), spread)
+        yield from opened.frames(indices)
+
+
+def measure(video: Video, reader: str = "pyav") -> tuple[int, float]:
+    """Frames of a video file, and how many there are a second; none is decoded. Raises MediaError."""
+    with _open(video.source, reader) as opened:
+        return opened.total, opened.fps
 
 
 def count_frames(video: Video, policy: FramePolicy, reader: str = "pyav") -> int:
@@ -62,6 +77,14 @@ def wanted_indices(total: int, fps: float, video: Video, policy: FramePolicy) ->
     if policy.clip_bounds and video.start_s is not None and video.end_s is not None:
         return clip_indices(total, fps, video.start_s, video.end_s, policy)
     return frame_indices(total, fps, policy)
+
+
+def _bounds(total: int, fps: float, video: Video, policy: FramePolicy) -> tuple[int, int]:
+    """First and last frame that may be shown."""
+    if not policy.clip_bounds or video.start_s is None or video.end_s is None:
+        return 0, total - 1
+    first = min(max(0, round(video.start_s * fps)), total - 1)
+    return first, max(first, min(round(video.end_s * fps), total - 1))
 
 
 def _pictures(video: Video, policy: FramePolicy) -> list[Path]:

@@ -69,9 +69,10 @@ class _Shared:
         with self._changed:
             self._changed.wait_for(lambda: bool(self._items))
             item = self._items[0]
-            if (size := getattr(item, "nbytes", 0)) or len(self._items) > 1:
+            last_word = item is DONE or isinstance(item, MediaError)
+            if not last_word or len(self._items) > 1:
                 self._items.popleft()
-                self._bytes -= size
+                self._bytes -= getattr(item, "nbytes", 0)
                 self._changed.notify_all()
             return item
 

@@ -33,3 +33,16 @@ OWN_PROJECTION: Mapping[str, Callable[[Shape, bool], int]] = MappingProxyType(
     {"mqt": mqt_flops, "tokenpacker": tokenpacker_flops}
 )
 """By reducer; their models have no projector besides."""
+
+_NO_FORM = MappingProxyType(
+    {
+        "video-chatgpt": "a video of any length has 356 tokens, none of which is one frame's",
+        "llama-vid": "every question has its own tokens of every frame: the context, and the content that all share",
+        "voco": "all 576 tokens of a picture enter the language model, and text sees its 1 or 2 VoCo tokens alone",
+    }
+)
+
+
+def why_uncounted(reducer: str) -> str:
+    """Why a reducer's cost is not that of so many tokens a picture."""
+    return _NO_FORM.get(reducer, f"the reducer {reducer} decides how many tokens a picture gets")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.sources import load_json
 from harness.errors import UnknownName, UserError
+from harness.profiler.reducers import OWN_PROJECTION, why_uncounted
 from models import Preset, presets
 from models.llava.config import LlavaConfig, parse_config
 
@@ -88,7 +89,7 @@ class Shape:
         """Tokens of one image in the language model: C."""
         options = self.config.options
         if self.compression == "mqt":
-            return int(options.get("tokens", MQT_TOKENS))
+            return int(options.get("tokens", options.get("most", MQT_TOKENS)))
         if self.compression == "tokenpacker":
             return int(self.patches // options.get("scale", self.config.raw.get("scale_factor")) ** 2)
         return self.config.vision_tokens or self.patches
@@ -101,7 +102,8 @@ class Shape:
 def shape_names() -> tuple[str, ...]:
     """Every name `shape_of` takes: presets that ship or are published, then the paper's ablations."""
     shapes = _published()
-    shipped = [name for name, preset in presets().items() if preset.shipped and not preset.reducer]
+    closed = ("", *OWN_PROJECTION)
+    shipped = [name for name, preset in presets().items() if preset.shipped and preset.reducer in closed]
     return (*shapes["models"], *shipped, *shapes["variants"])
 
 
@@ -123,22 +125,23 @@ def shape_of(preset: str, overrides: Mapping[str, str] = MappingProxyType({})) -
         variant = shapes["variants"][preset]
         shape = shape_of(variant["of"], {**variant.get("set", {}), **overrides})
         return Shape(preset, shape.config, shape.tower, shape.compression, _texts(overrides))
+    known = presets().get(preset)
+    if known and known.reducer and known.reducer not in OWN_PROJECTION:
+        raise UserError(
+            f"the cost of {preset} has no closed form here: {why_uncounted(known.reducer)}. "
+            "A run's responses hold their number."
+        )
     if preset in shapes["models"]:
         raw, tower = _published_config(shapes, preset)
-        if (known := presets().get(preset)) and known.reducer:
-            return _with_reducer(known, raw, tower, overrides)
-    elif preset in presets() and (reducer := presets()[preset].reducer):
-        raise UserError(
-            f"the cost of {preset} has no closed form here: the reducer {reducer} decides how many tokens "
-            "a picture gets. A run's responses hold their number."
-        )
-    elif preset in presets() and (folder := presets()[preset].weights_location()) and Path(folder).is_dir():
+    elif known is None:
+        raise UnknownName("model", preset, shape_names())
+    elif (folder := known.weights_location()) and Path(folder).is_dir():
         raw = _read(Path(folder, "config.json"))
         tower = _read(Path(folder, raw["mm_vision_tower"], "config.json"))
-    elif preset in presets():
-        raise UserError(f"the shape of '{preset}' is not known here. Known: {', '.join(sorted(shape_names()))}.")
     else:
-        raise UnknownName("model", preset, shape_names())
+        raise UserError(f"the shape of '{preset}' is not known here. Known: {', '.join(sorted(shape_names()))}.")
+    if known and known.reducer:
+        return _with_reducer(known, raw, tower, overrides)
     return _changed(preset, raw, tower, _texts(overrides))
 
 

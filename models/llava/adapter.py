@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -50,6 +51,10 @@ class LlavaAdapter(Model):
         parameter = model.lm.lm_head.weight
         self._device, self._dtype = parameter.device, parameter.dtype
 
+    def compile(self) -> None:
+        self.model.compile_decoding()
+        self.card = replace(self.card, settings={**self.card.settings, "compiled": True})
+
     def preparer(self) -> LlavaPreparer:
         return self._preparer
 
@@ -67,15 +72,17 @@ class LlavaAdapter(Model):
     def respond(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
         for together, some in groupby(groups, lambda ready: self._shares(ready.group)):
             for ready in some if together else ():
-                yield from self._shared(ready)
+                for one in [ready] if self.sharing else _apart(ready):
+                    yield from self._shared(one)
             if not together:
                 yield from self._one_by_one(list(some))
 
     def _shares(self, group: Group) -> bool:
-        """Whether a group's questions share what does not depend on them."""
+        """Whether a group's questions share what does not depend on them, or see a part of it alone."""
         reducer = self.model.reducer
         able = isinstance(reducer, FusingReducer) or not reducer.needs_text
-        return self.sharing and able and group.media is not None and len(group.requests) > 1
+        wanted = reducer.kept is not None or (self.sharing and able and len(group.requests) > 1)
+        return wanted and group.media is not None
 
     def _shared(self, ready: ReadyGroup) -> Iterator[Response]:
         """The medium once, for all questions about it."""
@@ -87,17 +94,19 @@ class LlavaAdapter(Model):
         fusion = SharedFusion(self.model, *parts)
         for pixels, _ in self._pixels([ready]):
             fusion.add(pixels)
-        shared = fusion.shared()
-        limit, frames = self.model.config.max_length, [fusion.frames] * len(asked)
-        if limit and len(shared) + max(fusion.lengths) > limit:
-            inputs = self.model.joined(shared, fusion.questions(), len(parts[0]))
-            yield from self._answers(asked, inputs, frames)
+        shared, questions = fusion.shared(), fusion.questions()
+        room = (self.model.config.max_length or len(shared) + max(fusion.lengths)) - len(shared)
+        if room < 1:
+            inputs = self.model.joined(shared, questions, len(parts[0]))
+            yield from self._answers(asked, inputs, [fusion.frames] * len(asked))
             return
-        tokens = answer(self.model, shared, fusion.questions(), partial(self._ended, asked))
-        vision = len(shared) - len(parts[0])
+        read = [one[:room] for one in questions]
+        lm, ended = self.model.lm, partial(self._ended, asked)
+        tokens = answer(lm, shared, read, ended, read_on=self.model.read_on, keep=fusion.keep)
         for row, one in enumerate(asked):
-            text = len(parts[0]) + fusion.lengths[row]
-            yield self._response(*one, tokens[row], vision, text, fusion.frames, cut=0)
+            cut = len(questions[row]) - len(read[row])
+            text = len(parts[0]) + fusion.lengths[row] - cut
+            yield self._response(*one, tokens[row], fusion.vision, text, fusion.frames, cut)
 
     def _one_by_one(self, groups: Sequence[ReadyGroup]) -> Iterator[Response]:
         """A padded row a question: the reference path, and the fast one for pictures with one question each."""
@@ -106,7 +115,8 @@ class LlavaAdapter(Model):
         if with_media:
             ids = self._ids(with_media)
             medium_of = [index for index, ready in enumerate(with_media) for _ in ready.group.requests]
-            fusion = MediaFusion(self.model, ids, medium_of)
+            questions = [request.text for ready in with_media for request in ready.group.requests]
+            fusion = MediaFusion(self.model, ids, medium_of, questions=questions)
             for pixels, owners in self._pixels(with_media):
                 fusion.add(pixels, owners)
             inputs = self.model.assemble(fusion, ids, attention_mask=ids != PADDING, padding_side="left")
@@ -139,7 +149,8 @@ class LlavaAdapter(Model):
         self, asked: Sequence[tuple[Media | None, Request]], inputs: Assembled, frames: Sequence[int]
     ) -> Iterator[Response]:
         longest = max(request.max_new_tokens for _, request in asked)
-        generated = greedy(self.model.lm, inputs.embeds, inputs.mask, longest, partial(self._ended, asked))
+        lm, ended = self.model.lm, partial(self._ended, asked)
+        generated = greedy(lm, inputs.embeds, inputs.mask, longest, ended, read_on=self.model.read_on)
         for row, one in enumerate(asked):
             vision = inputs.vision[row]
             text = int(inputs.mask[row].sum()) - vision
@@ -178,3 +189,10 @@ class LlavaAdapter(Model):
         """Prompts of all requests, right-padded [B, T]."""
         rows = [torch.tensor(ids) for ids in self._prompts(groups)]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING).to(self._device)
+
+
+def _apart(ready: ReadyGroup) -> Iterator[ReadyGroup]:
+    """A group a question, each with the whole medium."""
+    chunks = list(ready.chunks)
+    for request in ready.group.requests:
+        yield ReadyGroup(Group(ready.group.media, (request,)), iter(chunks))

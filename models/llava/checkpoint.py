@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import init_empty_weights
@@ -23,24 +25,27 @@ from models.llava.config import LlavaConfig, read_config
 from models.llava.files import locate, locate_tower
 from models.llava.lora import shards
 from models.llava.model import LlavaModel
+from models.llava.overlay import laid_over, overlay_file
 from models.llava.processor import FILE as PROCESSOR_FILE
 from models.llava.processor import read_processor, write_processor
 from models.llava.reducers import VisualReducer
 from models.llava.reducers.table import build_reducer, family_of
-from models.llava.tower import ClipTower
+from models.llava.tower import ClipTower, VisionTower
 
 SHOWN = 5
 _TOWER = "vision_model."
 """Before every key of a public CLIP tower."""
-_IGNORED = re.compile(r"model\.vision_tower\.|model\.image_newline|.*rotary_emb\.inv_freq")
-"""Copies of the tower, LLaVA-1.6's separator, and the rotary tables that old checkpoints hold."""
+_IGNORED = re.compile(
+    r"model\.vision_tower\.|model\.image_newline|.*rotary_emb\.inv_freq|model\.vlm_att_encoder\.(cls\.|.*position_ids)"
+)
+"""Copies of the tower, LLaVA-1.6's separator, rotary tables that old checkpoints hold, and BERT's unused head."""
 _NOT_VISION = re.compile(r"text_model\.|text_projection\.|visual_projection\.|logit_scale|.*position_ids")
 """The rest of a whole CLIP."""
 
 
-def build(config: LlavaConfig, tower: ClipTower) -> LlavaModel:
+def build(config: LlavaConfig, tower: VisionTower) -> LlavaModel:
     """A model with fresh weights and the reducer that the config asks for. Raises CheckpointError."""
-    reducer, depth = build_reducer(config), tower.clip.config.num_hidden_layers
+    reducer, depth = build_reducer(config), tower.depth
     if wrong := [layer for layer in reducer.request.layers if not -depth - 1 <= layer <= depth]:
         raise CheckpointError(f"the tower has {depth} layers and no hidden state {wrong}, which its reducer reads.")
     return LlavaModel(config, tower, reducer, LlamaForCausalLM(config.llama_config()))
@@ -60,12 +65,17 @@ def load(
     """
     folder = locate(str(weights))
     config = config or read_config(folder)
-    tower = load_tower(locate_tower(config, folder), tower_dtype or dtype)
+    place = locate_tower(config, folder)
+    read_tower = partial(load_eva, options=config.options) if place.is_file() else load_tower
+    tower = read_tower(place, tower_dtype or dtype)
     with init_empty_weights(include_buffers=False):
         model = build(config, tower)
     model.lm.tie_weights()
     names = {_public(name, model.reducer): name for name, _ in _parameters(model)}
-    _fill(model, names, folder, dtype, device, _IGNORED)
+    tensors = shards(folder, _tensors)
+    if name := config.options.get("overlay"):
+        tensors = laid_over(tensors, overlay_file(folder, name), _tensors, config.llama["vocab_size"])
+    _fill(model, names, tensors, str(folder), dtype, device, _IGNORED)
     model.lm.tie_weights()
     return model.to(device).eval()
 
@@ -84,22 +94,43 @@ def load_tower(folder: Path, dtype: torch.dtype) -> ClipTower:
     with init_empty_weights(include_buffers=False):
         clip = CLIPVisionModel(config)
     names = {f"{_TOWER}{name}": name for name, _ in clip.named_parameters()}
-    _fill(clip, names, folder, dtype, "cpu", _NOT_VISION)
+    _fill(clip, names, shards(folder, _tensors), str(folder), dtype, "cpu", _NOT_VISION)
     return ClipTower(clip.eval(), processor)
 
 
+def load_eva(path: Path, dtype: torch.dtype, options: Mapping[str, Any]) -> VisionTower:
+    """LLaMA-VID's tower from its file. `options`: `picture` side in pixels, `heads`. Raises CheckpointError."""
+    from transformers import InstructBlipVisionModel
+
+    from models.llava.eva import HEADS, UNUSED, EvaTower, eva_config, eva_key, native_weights
+
+    tensors = _tensors(path)
+    config = eva_config(tensors, int(options.get("picture", 224)), int(options.get("heads", HEADS)), str(path))
+    with init_empty_weights(include_buffers=False):
+        tower = EvaTower(InstructBlipVisionModel(config))
+    names = {eva_key(name): name for name, _ in tower.eva.named_parameters()}
+    _fill(tower.eva, names, [native_weights(tensors, config)], str(path), dtype, "cpu", UNUSED)
+    return tower.requires_grad_(False).eval()
+
+
 def _fill(
-    module: nn.Module, names: Mapping[str, str], folder: Path, dtype: torch.dtype, device: str, ignored: re.Pattern[str]
+    module: nn.Module,
+    names: Mapping[str, str],
+    shards: Iterable[Mapping[str, Tensor]],
+    where: str,
+    dtype: torch.dtype,
+    device: str,
+    ignored: re.Pattern[str],
 ) -> None:
     """Gives an empty module its weights, one file at a time, so that no second copy of all stands in memory.
 
-    `names`: key in the files -> parameter. Raises CheckpointError, listing keys that are missing, extra (unless
-    `ignored` matches them) or of another shape.
+    `names`: key in the files -> parameter. `where`: the files' place, for messages. Raises CheckpointError, listing
+    keys that are missing, extra (unless `ignored` matches them) or of another shape.
     """
     given: set[str] = set()
     extra: list[str] = []
     wrong: list[str] = []
-    for shard in shards(folder, _tensors):
+    for shard in shards:
         for found, tensor in shard.items():
             key = f"{_TOWER}{found}" if f"{_TOWER}{found}" in names else found  # as transformers 5 writes a new tower
             if key not in names:
@@ -117,7 +148,7 @@ def _fill(
     if found := [_listed(word, keys) for word, keys in problems if keys]:
         family = family_of([*given, *extra])
         raise CheckpointError(
-            f"{folder}: the weights do not fit config.json: {'; '.join(found)}. "
+            f"{where}: the weights do not fit config.json: {'; '.join(found)}. "
             f"{f'By their keys they are of {family}. ' if family else ''}"
             "Take config.json and the weights from the same checkpoint, or choose the preset of this model."
         )
@@ -165,10 +196,7 @@ def _public(name: str, reducer: VisualReducer) -> str:
     """Name of the parameter in LlavaModel -> public key."""
     if name.startswith("lm."):
         return name.removeprefix("lm.")
-    for public, own in reducer.key_prefixes.items():
-        if name.startswith(f"reducer.{own}"):
-            return f"{public}{name.removeprefix(f'reducer.{own}')}"
-    return name
+    return reducer.public_key(name.removeprefix("reducer."))
 
 
 def _listed(word: str, keys: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.data.sources import load_json
 from harness.errors import CheckpointError
+from models.weights import read_json
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig
@@ -46,7 +46,7 @@ _ALLOWED: Mapping[str, Callable[[Any], bool]] = {
     "mm_use_im_start_end": lambda on: not on,
     "s2": lambda on: not on,
 }
-OWN_PROJECTION = ("mqt", "tokenpacker")
+OWN_PROJECTION = ("mqt", "tokenpacker", "video-chatgpt")
 """Reducers that stand in the projector's place, so that mm_projector_type means nothing."""
 HEADS = 8
 """Of the compressor, whatever its width."""
@@ -141,6 +141,11 @@ def _problem(raw: Mapping[str, Any], reducer: str) -> str | None:
         return f"mm_projector_type {projector!r} is unknown (linear, identity, mlp2x_gelu, ..)."
     if projector == "identity" and raw["mm_hidden_size"] != raw["hidden_size"]:
         return "mm_projector_type 'identity' needs equal mm_hidden_size and hidden_size."
+    if raw.get("image_aspect_ratio") == "slice":
+        return (
+            "image_aspect_ratio is 'slice': TokenPacker's HD checkpoints cut pictures into tiles, which is not done "
+            "here. Take one without, e.g. sunshine-lwt/TokenPacker-7b-144token."
+        )
     size = raw.get("compressor_size")
     if family == "llava_mini_llama" and size is None:
         return "compressor_size is missing, without which LLaVA-Mini cannot see."
@@ -149,6 +154,8 @@ def _problem(raw: Mapping[str, Any], reducer: str) -> str | None:
     if size is not None and raw["mm_hidden_size"] % HEADS:
         return f"mm_hidden_size {raw['mm_hidden_size']} cannot be divided among the compressor's {HEADS} heads."
     for key, allowed in _ALLOWED.items():
+        if key == "mm_use_im_start_end" and reducer == "video-chatgpt":
+            continue  # of its base; its own prompt has marks of another name
         if raw.get(key) is not None and not allowed(raw[key]):
             return f"{key} = {raw[key]!r} is not supported here; it may belong to another model family."
     return None
@@ -160,11 +167,3 @@ def read_config(folder: Path, reducer: str = "", options: Mapping[str, Any] = Ma
     if not path.is_file():
         raise CheckpointError(f"{folder}: holds no config.json, so it is no checkpoint folder.")
     return parse_config(read_json(path), str(path), reducer, options)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a checkpoint's file. Raises UserError."""
-    content = load_json(path)
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds no JSON object. Download the checkpoint again.")
-    return content

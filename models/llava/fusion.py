@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models.llava.buffer import TokenBuffer
 from models.llava.prefusion import TextContext
+from models.llava.reducers import AskingReducer
 
 if TYPE_CHECKING:
     from models.llava.model import LlavaModel
@@ -28,16 +28,28 @@ class MediaFusion:
     """Media streamed past B text rows; each row has exactly one medium.
 
     `ids` [B, T] right-padded, placeholder -200. `medium_of[b]`: the medium of row b. `labels` [B, T]: in training,
-    answers (labels other than -100) are hidden from fusion.
+    answers (labels other than -100) are hidden from fusion. `questions[b]`: as asked, for reducers that read them.
     """
 
-    def __init__(self, model: LlavaModel, ids: Tensor, medium_of: Sequence[int], labels: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        model: LlavaModel,
+        ids: Tensor,
+        medium_of: Sequence[int],
+        labels: Tensor | None = None,
+        questions: Sequence[str] = (),
+    ) -> None:
         self._model = model
         visible = ids > 0 if labels is None else (ids > 0) & (labels == -100)
         self._text = TextContext(model.lm.model.embed_tokens(ids.clamp(min=0)), visible)
         self._medium_of = torch.tensor(medium_of, device=ids.device)
         self._sum = torch.zeros_like(self._text.embeds, dtype=torch.float32)
-        self._visual = [TokenBuffer() for _ in range(max(medium_of) + 1)]
+        self._buffer_of, self._question = list(medium_of), None
+        if isinstance(model.reducer, AskingReducer):
+            if len(questions) != len(ids):
+                raise ValueError(f"a question a row is needed to see anything: {len(questions)} for {len(ids)} rows")
+            self._buffer_of, self._question = list(range(len(ids))), model.reducer.read(questions)
+        self._visual = [model.reducer.buffer() for _ in range(max(self._buffer_of) + 1)]
 
     def add(self, pixels: Tensor, medium: Sequence[int]) -> None:
         """Normalised pixels [m, P, 3, S, S] of m pictures or frames; `medium[i]`: which medium picture i belongs to.
@@ -57,6 +69,9 @@ class MediaFusion:
         fused = -1
         for some in torch.split(torch.arange(len(rows), device=rows.device), max(1, PAIR_TOKENS // width)):
             picture, row = pictures[some], rows[some]
+            if self._question is not None:
+                self._keep_own(row, reducer.ask(encoded.rows(picture), self._question.rows(row)))
+                continue
             reduction = reducer.fuse(encoded.rows(picture), self._text.rows(row))
             new = []
             for index in picture.unique().tolist():
@@ -69,6 +84,11 @@ class MediaFusion:
                     fused = index
             self._keep(new)
 
+    def _keep_own(self, rows: Tensor, tokens: Tensor) -> None:
+        """Visual tokens [m, K, H] of pictures in time order that were made for one row of text each."""
+        for row in rows.unique().tolist():
+            self._visual[row].add(tokens[rows == row])
+
     def _keep(self, tokens: Iterable[tuple[int, Tensor]]) -> None:
         """Visual tokens of pictures with the medium of each; neighbours of one medium go together."""
         for owner, some in groupby(tokens, key=itemgetter(0)):
@@ -76,15 +96,15 @@ class MediaFusion:
 
     def frames(self, row: int) -> int:
         """Pictures or frames that the row's medium has had so far."""
-        return self._visual[int(self._medium_of[row])].pictures
+        return self._visual[self._buffer_of[row]].pictures
 
     def visual(self, row: int) -> Tensor:
         """The visual tokens of a row's medium in time order, [F*K, H]."""
-        return self._visual[int(self._medium_of[row])].tokens()
+        return self._visual[self._buffer_of[row]].tokens()
 
     def text(self) -> Tensor:
         """The text features [B, T, H], averaged over each row's frames."""
-        if not self._model.reducer.needs_text:
+        if not self._model.reducer.needs_text or self._question is not None:
             return self._text.embeds
         frames = torch.tensor([self.frames(row) for row in range(len(self._sum))], device=self._sum.device)
         return (self._sum / frames[:, None, None]).to(self._text.embeds.dtype)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import CheckpointError, NotAvailable, UserError
+from harness.errors import CheckpointError, NotAvailable
 from harness.model import ModelCard
 from models import Preset
-from models.llava.files import WORKS_NOW
 from models.llava.prompts import conversation
+from models.weights import WORKS_NOW, digest, identity_files, load_tokenizer, pick_device, stop_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from models.llava.adapter import LlavaAdapter
     from models.llava.config import LlavaConfig
+    from models.llava.reducers import VisualReducer
 
 PICTURE = 336
 """Pixels along one side of the published towers' pictures."""
@@ -38,28 +39,43 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
     from models.llava.config import read_config
     from models.llava.files import locate, locate_tower
     from models.llava.lora import all_files, base_folder, is_adapter
+    from models.llava.overlay import overlay_file
     from models.llava.preprocess import LlavaPreparer
 
     weights = _weights(preset, checkpoint)
-    place = _device(device)
+    place = pick_device(device)
     precision: torch.dtype = getattr(torch, dtype or ("float32" if place.type == "cpu" else "float16"))
     folder = locate(weights)
     config = read_config(folder, preset.reducer, preset.options)
     _require_variant(preset, config, folder)
     tower = locate_tower(config, folder)
     words = base_folder(folder) if is_adapter(folder) and not (folder / "tokenizer_config.json").is_file() else folder
-    tokenizer, template = _tokenizer(words, config), conversation(preset.conversation)
+    tokenizer, template = load_tokenizer(words, config=config.llama_config()), conversation(preset.conversation)
+    if tokenizer.add_tokens(list(template.words), special_tokens=True):
+        config = replace(config, llama={**config.llama, "vocab_size": max(len(tokenizer), config.llama["vocab_size"])})
     model = load_model(folder, precision, str(place), tower_dtype=getattr(torch, TOWER_DTYPE), config=config)
-    files = (*all_files(folder), *all_files(tower), *_identity_files(folder, tower))
+    of_tower = (tower,) if tower.is_file() else all_files(tower)
+    files = (*all_files(folder), *of_tower, *_identity_files(folder, tower), *_teach(model.reducer, tokenizer, folder))
+    if overlay := config.options.get("overlay"):
+        files = (*files, overlay_file(folder, overlay))
     reducer = {"reducer": config.reducer, **config.options} if config.reducer else {}
+    if spread := model.reducer.spread:
+        reducer |= {"frames": f"{spread} at segment midpoints"}
     return LlavaAdapter(
         model,
         tokenizer,
         template,
-        LlavaPreparer(model.tower.processor, config.resolution_ratio, config.pad_to_square, reader),
+        LlavaPreparer(
+            model.tower.processor,
+            config.resolution_ratio,
+            config.pad_to_square,
+            reader,
+            spread=model.reducer.spread,
+            squeeze=model.reducer.squeeze,
+        ),
         ModelCard(
             name=preset.name,
-            digest=_digest(files),
+            digest=digest(files),
             dtype=str(precision).removeprefix("torch."),
             version=f"llava-{VERSION}",
             modalities=preset.modalities,
@@ -73,9 +89,15 @@ def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str 
                 **reducer,
             },
             source=weights if checkpoint or not preset.shipped else f"models/{preset.weights}",
+            notes=model.reducer.notes,
         ),
-        _stop_tokens(folder, tokenizer, template.stop),
+        stop_tokens(folder, tokenizer, template.stop),
     )
+
+
+def settable(preset: Preset) -> Collection[str]:
+    """What --model-options may name: MQT's number of tokens."""
+    return ("tokens",) if preset.reducer == "mqt" else ()
 
 
 def check(preset: Preset, checkpoint: str | None) -> None:
@@ -114,57 +136,21 @@ def _weights(preset: Preset, checkpoint: str | None) -> str:
     return weights
 
 
-def _device(name: str | None) -> torch.device:
-    import torch
+def _teach(reducer: VisualReducer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> tuple[Path, ...]:
+    """Gives a reducer what it needs of words. Returns files that count beyond the model's. Raises NotAvailable."""
+    from models.llava.files import locate_words
+    from models.llava.reducers import AskingReducer
 
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"--device {name}: not usable here ({str(error).splitlines()[0]}). `--device cpu` always works."
-        ) from error
-    return device
-
-
-def _tokenizer(folder: Path, config: LlavaConfig) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer, PreTrainedTokenizerBase
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, config=config.llama_config(), local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise CheckpointError(f"{folder}: no usable tokenizer files ({str(error).splitlines()[0]}).") from error
-    assert isinstance(tokenizer, PreTrainedTokenizerBase)
-    return tokenizer
-
-
-def _stop_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase, stop: str | None) -> frozenset[int]:
-    """End tokens: those of generation_config.json, the tokenizer's own, and the template's stop text if it is one."""
-    from models.llava.config import read_json
-
-    path = folder / "generation_config.json"
-    found = read_json(path).get("eos_token_id") if path.is_file() else None
-    ends = {*(found if isinstance(found, list) else [found]), tokenizer.eos_token_id}
-    if len(written := tokenizer(stop or "", add_special_tokens=False).input_ids) == 1:
-        ends.add(written[0])
-    return frozenset(ends - {None, tokenizer.unk_token_id})
+    if word := reducer.kept_word:
+        reducer.kept = tokenizer.convert_tokens_to_ids(word)
+    if not isinstance(reducer, AskingReducer):
+        return ()
+    of_questions = locate_words(reducer.vocabulary, folder)
+    reducer.words = load_tokenizer(of_questions, truncation_side="left")
+    return identity_files(of_questions, "vocab.txt")
 
 
 def _identity_files(folder: Path, tower: Path) -> tuple[Path, ...]:
     """Small files that can change an answer as much as weights can."""
-    names = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json")
-    candidates = (*(folder / name for name in names), tower / "config.json", tower / "preprocessor_config.json")
-    return tuple(path for path in candidates if path.is_file())
-
-
-def _digest(files: tuple[Path, ...]) -> str:
-    """sha256 over the files' own digests, in order."""
-    return hashlib.sha256(
-        "".join(_file_digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files).encode()
-    ).hexdigest()
-
-
-@lru_cache
-def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    of_tower = (tower / "config.json", tower / "preprocessor_config.json")
+    return (*identity_files(folder), *(path for path in of_tower if path.is_file()))

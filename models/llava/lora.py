@@ -15,7 +15,8 @@ from torch import Tensor
 
 from harness.errors import CheckpointError
 from models.llava.config import read_json
-from models.llava.files import locate, weight_files
+from models.llava.files import locate
+from models.weights import weight_files
 
 SETTINGS = "adapter_config.json"
 _WRAPPERS = re.compile(r"^base_model\.model\.|^base_model\.")

@@ -11,10 +11,10 @@ from transformers import LlamaForCausalLM
 
 from models.llava.config import LlavaConfig
 from models.llava.fusion import MediaFusion
-from models.llava.generation import Generated, greedy
+from models.llava.generation import Decoder, Generated, greedy
 from models.llava.prompts import IGNORE, IMAGE
 from models.llava.reducers import VisualReducer
-from models.llava.tower import ClipTower
+from models.llava.tower import VisionTower
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,15 @@ class LlavaOutput:
 class LlavaModel(nn.Module):
     """A LLaVA-family model. Ids are right-padded, with one placeholder -200 where the medium goes."""
 
-    def __init__(self, config: LlavaConfig, tower: ClipTower, reducer: VisualReducer, lm: LlamaForCausalLM) -> None:
+    def __init__(self, config: LlavaConfig, tower: VisionTower, reducer: VisualReducer, lm: LlamaForCausalLM) -> None:
         super().__init__()
         self.config, self.tower, self.reducer, self.lm = config, tower, reducer, lm
+        self.read_on: Decoder | None = None
+        """A compiled `lm.model` for the tokens of an answer; None: as it is."""
+
+    def compile_decoding(self) -> None:
+        """The language model for one token more of any number of answers; graphs are made as they are first needed."""
+        self.read_on = torch.compile(self.lm.model.__call__, dynamic=True)
 
     def forward(
         self,
@@ -90,7 +96,13 @@ class LlavaModel(nn.Module):
         else:
             inputs = self.assemble(self.fuse(input_ids, images), input_ids, attention_mask, padding_side="left")
         return greedy(
-            self.lm, inputs.embeds, inputs.mask, max_new_tokens, lambda _, tokens: tokens[-1] in stop, keep_logits
+            self.lm,
+            inputs.embeds,
+            inputs.mask,
+            max_new_tokens,
+            lambda _, tokens: tokens[-1] in stop,
+            keep_logits,
+            read_on=self.read_on,
         )
 
     def fuse(self, input_ids: Tensor, images: Tensor | Sequence[Tensor], labels: Tensor | None = None) -> MediaFusion:

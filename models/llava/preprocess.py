@@ -8,7 +8,7 @@ released; then CLIP's processing. Normalisation happens on the device.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
@@ -19,23 +19,35 @@ from harness.media.video import read_frames
 from harness.types import FramePolicy, Image, Media
 from models.llava.processor import Pixels, Processor
 
+EVERY_FRAME = 1e6
+"""Frames a second beyond any video's own, so that their number is the only limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class LlavaPreparer:
-    """The CPU side of a LLaVA-family model: chunks [frames, parts, S, S, 3], `chunk` frames at a time."""
+    """The CPU side of a LLaVA-family model: chunks [frames, parts, S, S, 3], `chunk` frames at a time.
+
+    `spread`: so many frames of a video, at the midpoints of equal segments, whatever a task asks a second. `squeeze`:
+    whether frames lose their aspect ratio; None: those of files do and pictures of a folder do not, as released.
+    """
 
     processor: Processor
     split: int = 1
     pad: bool = False
     reader: str = "pyav"
     chunk: int = 16
+    spread: int | None = None
+    squeeze: bool | None = None
 
     def __call__(self, media: Media, frames: FramePolicy) -> Iterator[Pixels]:
         """Raises MediaError."""
         if isinstance(media, Image):
             yield self.image(open_image(media), frames.doubled)[None]
             return
-        as_they_are = media.source.is_dir()
+        as_they_are = media.source.is_dir() if self.squeeze is None else not self.squeeze
+        if self.spread is not None:
+            most = self.spread if frames.max_frames is None else min(self.spread, frames.max_frames)
+            frames = replace(frames, fps=EVERY_FRAME, max_frames=most)
         waiting: list[Pixels] = []
         for frame in read_frames(media, frames, reader=self.reader):
             waiting.append(self.frame(frame, as_they_are, frames.doubled))

@@ -32,7 +32,17 @@ _CHAT = (
     "detailed, and "
     "polite answers to the {who}'s questions."
 )
-
+_VIDEO = (
+    "You are Video-ChatGPT, a large vision-language assistant. You are able to understand the video content that the "
+    "user provides, and assist the user with a variety of tasks using natural language. Follow the instructions "
+    "carefully and explain your answers in detail based on the provided video."
+)
+_MOVIE = (
+    "Below is a movie. Memorize the content and answer my question after watching this movie.\n"
+    f"{IMAGE_TEXT}\nNow the movie end.\n{{question}}"
+)
+_VOCO = "<voco>"
+_VIDEO_WORDS = _PATCH, _START, _END = "<vid_patch>", "<vid_start>", "<vid_end>"
 _HONEST = "A conversation between a user and an LLM-based AI assistant. The assistant gives helpful and honest answers."
 
 
@@ -40,13 +50,16 @@ _HONEST = "A conversation between a user and an LLM-based AI assistant. The assi
 class Conversation:
     """A template. `render(turns, tokenizer)` gives the prompt; `stop` ends an answer and is cut from it.
 
-    `video_stop`: a further such text, which the released code looks for in answers about videos only.
+    `video_stop`: a further such text, which the released code looks for in answers about videos only. `turn`: where the
+    medium stands in the user's text. `words`: what the template adds to the vocabulary, in the order of their ids.
     """
 
     name: str
     render: Callable[[Turns, PreTrainedTokenizerBase | None], str]
     stop: str | None = None
     video_stop: str | None = None
+    turn: str = f"{IMAGE_TEXT}\n{{question}}"
+    words: tuple[str, ...] = ()
 
 
 def _two_separators(system: str, user: str = "USER", assistant: str = "ASSISTANT") -> Callable[..., str]:
@@ -58,6 +71,20 @@ def _two_separators(system: str, user: str = "USER", assistant: str = "ASSISTANT
             role, separator = ((user, " "), (assistant, "</s>"))[index % 2]
             text += f"{role}:" if turn is None else f"{role}: {turn}{separator}"
         return text
+
+    return render
+
+
+def _voco(tokens: int) -> Callable[..., str]:
+    """VoCo-LLaMA: the picture and its tokens before the conversation, from which every line break is taken."""
+    chat = _two_separators(_CHAT.format(who="user").replace("assistant.", "assistant of the image.", 1))
+
+    def render(turns: Turns, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+        text = chat(turns)
+        if IMAGE_TEXT not in text:
+            return text
+        one_line = _without(text, "\n", IMAGE_TEXT, _VOCO)
+        return f"{IMAGE_TEXT}\n{_VOCO * tokens}\n{one_line}"
 
     return render
 
@@ -124,6 +151,16 @@ CONVERSATIONS: Mapping[str, Conversation] = {
         Conversation("llava_v1", _two_separators(_CHAT.format(who="human")), "</s>"),
         Conversation("mpt", _headed(_HONEST, *_CHATML), "<|im_end|>"),
         Conversation("chatml_direct", _headed("Answer the questions.", *_CHATML), "<|im_end|>"),
+        Conversation(
+            "video_chatgpt",
+            _two_separators(_VIDEO),
+            "</s>",
+            turn=f"{{question}}\n{_START}{IMAGE_TEXT}{_END}",
+            words=_VIDEO_WORDS,
+        ),
+        Conversation("movie", _VICUNA, "</s>", turn=_MOVIE),
+        Conversation("voco_1", _voco(1), "</s>", words=(_VOCO,)),
+        Conversation("voco_2", _voco(2), "</s>", words=(_VOCO,)),
         Conversation("plain", _plain),
         Conversation("bare", _bare),
     )
@@ -137,20 +174,21 @@ def conversation(name: str) -> Conversation:
     return CONVERSATIONS[name]
 
 
-def user_turn(question: str, has_medium: bool) -> str:
-    """The user's text with the placeholder first, one line before the question, or where `<image-placeholder>` stands.
+def user_turn(question: str, has_medium: bool, turn: str = f"{IMAGE_TEXT}\n{{question}}") -> str:
+    """The user's text with the placeholder as `turn` has it, or where `<image-placeholder>` stands.
 
     A question that spells `<image>` itself loses that word: it would count as a second picture.
     """
     parts = [_without(part, IMAGE_TEXT) for part in question.split(NAMED_PLACE, 1)]
     if not has_medium:
         return _without("".join(parts), IMAGE_TEXT)
-    return IMAGE_TEXT.join(parts) if len(parts) > 1 else f"{IMAGE_TEXT}\n{parts[0]}"
+    return IMAGE_TEXT.join(parts) if len(parts) > 1 else turn.replace("{question}", parts[0])
 
 
-def _without(text: str, word: str) -> str:
-    while word in text:
-        text = text.replace(word, "")
+def _without(text: str, *words: str) -> str:
+    while any(word in text for word in words):
+        for word in words:
+            text = text.replace(word, "")
     return text
 
 
@@ -171,7 +209,7 @@ def prompt_ids(
     question: str, has_medium: bool, template: Conversation, tokenizer: PreTrainedTokenizerBase
 ) -> list[int]:
     """Ids of a single question in a template, ready for generation."""
-    return tokenize(template.render((user_turn(question, has_medium), None), tokenizer), tokenizer)
+    return tokenize(template.render((user_turn(question, has_medium, template.turn), None), tokenizer), tokenizer)
 
 
 def training_ids(

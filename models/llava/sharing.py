@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, LlamaForCausalLM
+from transformers import DynamicCache
 
-from models.llava.buffer import TokenBuffer
+from models.llava.generation import Decoder, LanguageModel, keep_last
 from models.llava.packing import Pack, packs, visibility
 from models.llava.prefusion import SharedVision
 from models.llava.prompts import IMAGE
@@ -45,11 +45,15 @@ class SharedFusion:
     """One medium streamed past its questions: visual tokens in time order, and the text fused with every frame.
 
     `before`, `after`: ids around the placeholder. Only the visual tokens and one fp32 sum of the fused text are kept.
+    `keep`: how many of the last positions of the shared beginning the questions see; None: all of them.
     """
 
     def __init__(self, model: LlavaModel, before: Sequence[int], after: Sequence[Sequence[int]]) -> None:
         self._model = model
         device = model.lm.lm_head.weight.device
+        marks = [at for at, one in enumerate(after[0]) if one == model.reducer.kept]
+        self._lead = marks[-1] + 1 if marks else 0
+        self.keep = len(marks) or None
         self.lengths = [len(ids) for ids in after]
         ids = [*before, *(one for ids in after for one in ids)]
         seen = [index for index, one in enumerate(ids) if one > 0]
@@ -57,7 +61,7 @@ class SharedFusion:
         self._raw = model.lm.model.embed_tokens(torch.tensor(ids, device=device).clamp(min=0))
         self._seen = torch.tensor(ids, device=device) > 0
         self._sum = torch.zeros_like(self._raw, dtype=torch.float32)
-        self._visual = TokenBuffer()
+        self._visual = model.reducer.buffer()
         self._head = torch.tensor([index for index in seen if index < len(before)], device=device, dtype=torch.long)
         self._tail = torch.tensor([index for index in seen if index >= len(before)], device=device, dtype=torch.long)
         self._packs = list(packs([sum(one > 0 for one in ids) for ids in after], device))
@@ -101,13 +105,21 @@ class SharedFusion:
         for fused in self._model.reducer.go_on(started, rows, started.length + places, mask):
             self._sum[tokens] += fused.float()
 
+    @property
+    def vision(self) -> int:
+        """Visual tokens so far."""
+        return len(self._visual.tokens())
+
     def shared(self) -> Tensor:
-        """What the language model reads before every question: text before the placeholder, visual tokens, [P, H]."""
-        return torch.cat([self._text()[: self._before], self._visual.tokens()])
+        """What the language model reads before every question, [P, H]: text before the placeholder, visual tokens, and
+        the marks after them that are kept."""
+        text = self._text()
+        lead = text[self._before : self._before + self._lead]
+        return torch.cat([text[: self._before], self._visual.tokens(), lead])
 
     def questions(self) -> list[Tensor]:
-        """The text after the placeholder, a question each [T, H]."""
-        return list(self._text()[self._before :].split(self.lengths))
+        """The rest of the text, a question each [T, H]."""
+        return [one[self._lead :] for one in self._text()[self._before :].split(self.lengths)]
 
     def _text(self) -> Tensor:
         """Averaged over frames; what pre-fusion may not see stays as it is."""
@@ -118,18 +130,22 @@ class SharedFusion:
 
 @torch.no_grad()
 def answer(
-    model: LlavaModel,
+    lm: LanguageModel,
     shared: Tensor,
     questions: Sequence[Tensor],
     ended: Callable[[int, Sequence[int]], bool],
     keep_logits: list[tuple[tuple[int, ...], Tensor]] | None = None,
+    positions: Tensor | None = None,
+    read_on: Decoder | None = None,
+    keep: int | None = None,
 ) -> list[list[int]]:
     """Greedy new tokens of every question, its end included.
 
     `shared` [P, H] and `questions` [T, H]: what the language model reads. `ended` as in `greedy`. `keep_logits`: for
-    tests, gets (questions, logits [q, V]) of every step.
+    tests, gets (questions, logits [q, V]) of every step. `positions` [.., P], `read_on` and `keep`: as in
+    `Reading`.
     """
-    reading = Reading(model.lm, shared, questions)
+    reading = Reading(lm, shared, questions, positions, read_on, keep)
     tokens: list[list[int]] = [[] for _ in questions]
     for pack in reading.packs:
         step = reading.start(pack)
@@ -156,19 +172,38 @@ class Step:
 
 
 class Reading:
-    """The language model after one shared beginning, whose keys and values stand in the cache once."""
+    """The language model after one shared beginning, whose keys and values stand in the cache once.
 
-    def __init__(self, lm: LlamaForCausalLM, shared: Tensor, questions: Sequence[Tensor]) -> None:
-        self._lm, self._questions, self._length = lm, questions, len(shared)
+    `positions` [.., P]: the beginning's, where they are more than a count; the questions go on after the highest.
+    `read_on`: reads the answers' tokens, in place of `lm.model`. `keep`: so many of the beginning's last positions are
+    all that the questions see.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        shared: Tensor,
+        questions: Sequence[Tensor],
+        positions: Tensor | None = None,
+        read_on: Decoder | None = None,
+        keep: int | None = None,
+    ) -> None:
+        self._lm, self._questions, self._length = lm, questions, keep or len(shared)
+        self._read_on = read_on or lm.model
         self.packs = list(packs([len(one) for one in questions], shared.device))
         self._cache = DynamicCache(config=lm.config)
-        for some in shared.split(PREFILL_POSITIONS):
-            lm.model(inputs_embeds=some[None], past_key_values=self._cache, use_cache=True)
+        self._next = len(shared) if positions is None else int(positions.max()) + 1
+        for start in range(0, len(shared), PREFILL_POSITIONS):
+            some = slice(start, start + PREFILL_POSITIONS)
+            at = {} if positions is None else {"position_ids": positions[..., some].unsqueeze(-2)}
+            lm.model(inputs_embeds=shared[None, some], past_key_values=self._cache, use_cache=True, **at)
+        if keep:
+            keep_last(self._cache, keep)
 
     def start(self, pack: Pack) -> Step:
         """A pack's questions, read to their ends."""
         embeds = torch.cat([self._questions[member] for member in pack.members])
-        hidden = self._read(embeds, pack.owner, pack.owner, pack.place)[pack.ends]
+        hidden = self._read(self._lm.model, embeds, pack.owner, pack.owner, pack.place)[pack.ends]
         return Step(pack.members, self._lm.lm_head(hidden), pack.place[pack.ends], pack.owner)
 
     def go_on(self, step: Step, going: Sequence[int], chosen: Tensor) -> Step | None:
@@ -179,15 +214,15 @@ class Reading:
         members = tuple(step.members[index] for index in going)
         owner, places = torch.tensor(members, device=chosen.device), step.places[list(going)] + 1
         keys = torch.cat([step.keys, owner])
-        hidden = self._read(self._lm.model.embed_tokens(chosen), owner, keys, places)
+        hidden = self._read(self._read_on, self._lm.model.embed_tokens(chosen), owner, keys, places)
         return Step(members, self._lm.lm_head(hidden), places, keys)
 
-    def _read(self, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
+    def _read(self, read: Decoder, embeds: Tensor, queries: Tensor, keys: Tensor, places: Tensor) -> Tensor:
         """Tokens [N, H] in one row -> their last hidden states."""
-        return self._lm.model(
+        return read(
             inputs_embeds=embeds[None],
             attention_mask=visibility(queries, keys, self._length, embeds.dtype),
-            position_ids=(self._length + places)[None],
+            position_ids=(self._next + places)[None],
             past_key_values=self._cache,
             use_cache=True,
         ).last_hidden_state[0]

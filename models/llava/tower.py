@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -38,29 +39,49 @@ class VisualFeatures:
         return features
 
 
-class ClipTower(nn.Module):
+class VisionTower(nn.Module, ABC):
+    """What turns pictures into features. `processor`: what is done to pictures on the CPU."""
+
+    def __init__(self, processor: Processor) -> None:
+        super().__init__()
+        self.processor = processor
+
+    @property
+    @abstractmethod
+    def grid(self) -> int:
+        """Patches along one side."""
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Blocks."""
+
+    def normalise(self, pictures: Tensor, dtype: torch.dtype) -> Tensor:
+        """uint8 [.., S, S, 3] of a preparer -> pixels [.., 3, S, S] on the tower's device."""
+        device = next(self.parameters()).device
+        mean, std = (torch.tensor(values, device=device) for values in (self.processor.mean, self.processor.std))
+        pixels = (pictures.to(device).float() / 255 - mean) / std
+        return pixels.movedim(-1, -3).contiguous().to(dtype)
+
+
+class ClipTower(VisionTower):
     """transformers' CLIPVisionModel, frozen: runs in its own dtype, without gradient, as the released code does.
 
     `processor` None: CLIP's own for the tower's picture size.
     """
 
     def __init__(self, clip: CLIPVisionModel, processor: Processor | None = None) -> None:
-        super().__init__()
+        super().__init__(processor or Processor(clip.config.image_size, clip.config.image_size))
         self.clip = clip
-        self.processor = processor or Processor(clip.config.image_size, clip.config.image_size)
         self.requires_grad_(False)
-
-    def normalise(self, pictures: Tensor, dtype: torch.dtype) -> Tensor:
-        """uint8 [.., S, S, 3] of a preparer -> pixels [.., 3, S, S] on the tower's device."""
-        device = self.clip.embeddings.class_embedding.device
-        mean, std = (torch.tensor(values, device=device) for values in (self.processor.mean, self.processor.std))
-        pixels = (pictures.to(device).float() / 255 - mean) / std
-        return pixels.movedim(-1, -3).contiguous().to(dtype)
 
     @property
     def grid(self) -> int:
-        """Patches along one side."""
         return int(self.clip.config.image_size // self.clip.config.patch_size)
+
+    @property
+    def depth(self) -> int:
+        return int(self.clip.config.num_hidden_layers)
 
     @torch.no_grad()
     def forward(self, pixels: Tensor, request: FeatureRequest) -> VisualFeatures:

@@ -14,10 +14,10 @@ PACKAGES = ("harness", "tasks", "models", "results")
 # Ground floor first. A module may import its own row and the rows above it in this list.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("harness.types", "harness.errors", "harness.version", "harness.places"),
-    ("harness.registry", "harness.records", "harness.media", "harness.scoring"),
+    ("harness.registry", "harness.records", "harness.endpoint", "harness.media", "harness.scoring"),
     ("harness.data", "harness.model"),
     ("harness.task", "harness.judge", "models", "tasks"),
-    ("harness.engine", "harness.profiler", "results"),
+    ("harness.engine", "harness.profiler", "harness.conformance", "results"),
     ("harness.cli",),
 )
 APART = (("tasks", "models"), ("models", "tasks"))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,23 +18,23 @@ from torch.nn import functional
 from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel
 
 from harness.errors import UserError
+from models.llava.config import LlavaConfig
 from models.llava.projector import build_projector
+from models.llava.reducers import AskingReducer, Encoded, Question
+from models.llava.tower import FeatureRequest, VisualFeatures
 
+QUERIES = 32
+WORDS = 30523
+"""Of BERT's uncased vocabulary and one mark more."""
+LONGEST = 256
+"""Of a question in BERT's words; what is beyond it is cut from its beginning."""
 _COMPRESS = re.compile(r"mean|grid:([1-9]\d*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Questions as BERT ids [T, L] and their mask [T, L], right-padded."""
-
-    ids: Tensor
-    mask: Tensor
 
 
 class LlamaVid(nn.Module):
     """`compress`: None (every patch), "mean", or "grid:g" (g * g averages). Parameter names are the released ones.
 
-    Not a `VisualReducer`: its visual tokens depend on the question, so frames are reduced once a question.
+    The modules alone; `LlamaVidReducer` puts them behind a checkpoint's config.
     """
 
     def __init__(
@@ -52,21 +53,21 @@ class LlamaVid(nn.Module):
         self.mm_projector = build_projector("mlp2x_gelu", width, hidden)
 
     def forward(self, frames: Tensor, question: Question) -> Tensor:
-        """Frames with class token [F, 1 + P, D] -> [T, F, 1 + n, H], the context token first."""
-        text = self.queries(frames, question)
-        shared = frames[:, 1:].repeat(len(question.ids), 1, 1)
-        tokens = torch.cat([self.context(shared, text), self.mm_projector(self.content(shared))], dim=1)
-        return tokens.unflatten(0, (len(question.ids), len(frames)))
+        """Frames with class token [B, 1 + P, D], a question each -> [B, 1 + n, H], the context token first."""
+        content = self.mm_projector(self.content(frames[:, 1:]))
+        return torch.cat([self.context(frames[:, 1:], self.queries(frames, question)), content], dim=1)
 
     def queries(self, frames: Tensor, question: Question) -> Tensor:
-        """The Q-Former's queries after it has seen question and frame [T * F, Q, D]; question by question."""
-        prompts, count = len(question.ids), len(frames)
-        query = self.vlm_att_query.expand(prompts * count, -1, -1)
-        ids, mask = (one.repeat_interleave(count, 0) for one in (question.ids, question.mask))
-        features = self.vlm_att_ln(frames).repeat(prompts, 1, 1)
-        seen = torch.cat([mask.new_ones(query.shape[:2]), mask], dim=1)
+        """The Q-Former's queries after each has seen its question and frame [B, Q, D]."""
+        query = self.vlm_att_query.expand(len(frames), -1, -1)
+        seen = torch.cat([question.mask.new_ones(query.shape[:2]), question.mask], dim=1)
         encoder = self.vlm_att_encoder["bert"]
-        out = encoder(ids, attention_mask=seen, query_embeds=query, encoder_hidden_states=features).last_hidden_state
+        out = encoder(
+            question.ids,
+            attention_mask=seen,
+            query_embeds=query,
+            encoder_hidden_states=self.vlm_att_ln(frames),
+        ).last_hidden_state
         return self.vlm_att_projector(out[:, : query.shape[1]])
 
     def context(self, patches: Tensor, text: Tensor) -> Tensor:
@@ -93,7 +94,53 @@ class LlamaVid(nn.Module):
         return 2 if self.compress == "mean" else 1 + int(self.compress.removeprefix("grid:")) ** 2
 
 
-def native_key(key: str) -> str:
-    """Key in a published checkpoint, without the leading `model.` -> parameter name here."""
-    key = key.replace("bert.embeddings.LayerNorm.", "bert.embeddings.layernorm.")
-    return re.sub(r"(attention|crossattention)\.self\.", r"\1.attention.", key)
+def published_key(name: str) -> str:
+    """Parameter of transformers' Q-Former -> its name in published checkpoints."""
+    name = name.replace("bert.embeddings.layernorm.", "bert.embeddings.LayerNorm.")
+    return re.sub(r"(attention|crossattention)\.attention\.", r"\1.self.", name)
+
+
+class LlamaVidReducer(AskingReducer):
+    """LLaMA-VID behind config.json: `compress_type`, `num_query`. `config.options`: `bert`, if not BERT-base's shape.
+
+    Frames keep their aspect ratio and are cropped, as released.
+    """
+
+    key_prefixes: ClassVar[Mapping[str, str]] = {"model.": "head."}
+    squeeze: ClassVar[bool | None] = False
+    vocabulary: ClassVar[str] = "bert-base-uncased"
+    notes: ClassVar[tuple[str, ...]] = (
+        "greedy decoding; the release samples answers about videos at temperature 0.2",
+        "frames at the centres of equal segments; the release takes one a second from the first on",
+        "the language model reads a medium anew for each question, since context tokens are each question's own",
+    )
+
+    def __init__(self, config: LlavaConfig) -> None:
+        super().__init__()
+        self.request = FeatureRequest((-1,), keep_class=True)
+        bert = {"vocab_size": WORDS, "encoder_hidden_size": config.vision_width, **config.options.get("bert", {})}
+        queries, compress = int(config.raw.get("num_query", QUERIES)), config.raw.get("compress_type")
+        self.head = LlamaVid(InstructBlipQFormerConfig(**bert), queries, config.llama["hidden_size"], compress)
+        self._longest = min(LONGEST, int(self.head.vlm_att_encoder["bert"].config.max_position_embeddings))
+
+    def public_key(self, name: str) -> str:
+        return published_key(super().public_key(name))
+
+    def encode(self, features: VisualFeatures, parts: int) -> Encoded:
+        """Content tokens and the frames themselves; of several parts the last, which is the whole."""
+        frames = features.only().unflatten(0, (-1, parts))[:, -1]
+        return Encoded(self.head.mm_projector(self.head.content(frames[:, 1:])), frames)
+
+    def read(self, questions: Sequence[str]) -> Question:
+        found = self.words(
+            list(questions), truncation=True, max_length=self._longest, padding=True, return_tensors="pt"
+        ).to(self.head.vlm_att_query.device)
+        return Question(found.input_ids, found.attention_mask)
+
+    def ask(self, encoded: Encoded, question: Question) -> Tensor:
+        assert encoded.patches is not None
+        text = self.head.queries(encoded.patches, question)
+        return torch.cat([self.head.context(encoded.patches[:, 1:], text), encoded.tokens], dim=1)
+
+    def token_count(self, patches: int) -> int:
+        return self.head.token_count(patches)

@@ -19,9 +19,12 @@ REDUCERS: Mapping[str, str] = MappingProxyType(
         "prumerge-plus": "models.llava.reducers.prumerge:PruMergePlus",
         "mqt": "models.llava.reducers.mqt:Mqt",
         "tokenpacker": "models.llava.reducers.tokenpacker:TokenPacker",
+        "video-chatgpt": "models.llava.reducers.video_chatgpt:VideoChatGpt",
+        "llama-vid": "models.llava.reducers.llama_vid:LlamaVidReducer",
+        "voco": "models.llava.reducers.voco:Voco",
     }
 )
-"""Those that a preset can put on the LLaVA architecture. The others here need more than a reducer: see their files."""
+"""Those that a preset can put on the LLaVA architecture."""
 _SIGNATURES = {
     "model.query_abstractor.": "MQT-LLaVA",
     "model.mm_projector.q_proj_1.": "TokenPacker",

@@ -8,10 +8,13 @@ dropped. Weights were never published; this is what the paper means, since the r
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM, LlamaModel
 
+from models.llava.generation import keep_last
 from models.llava.reducers.identity import Identity
 
 TOKENS = 1
@@ -19,7 +22,10 @@ TOKENS = 1
 
 
 class Voco(Identity):
-    """Every patch enters the language model, as in LLaVA-1.5; `compressed` then keeps what text may see."""
+    """Every patch enters the language model, as in LLaVA-1.5; the template's VoCo tokens are what text sees of them."""
+
+    kept_word: ClassVar[str | None] = "<voco>"
+    notes: ClassVar[tuple[str, ...]] = ("vision_tokens enter the language model; text sees the VoCo tokens alone",)
 
 
 def may_attend(is_voco: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -47,9 +53,7 @@ def compressed(lm: LlamaForCausalLM | LlamaModel, prefix: Tensor, tokens: int = 
     model = lm.model if isinstance(lm, LlamaForCausalLM) else lm
     cache = DynamicCache(config=model.config)
     model(inputs_embeds=prefix, past_key_values=cache, use_cache=True)
-    for layer in cache.layers:
-        # Copied out, so that no view keeps the picture's keys and values alive.
-        layer.keys, layer.values = layer.keys[:, :, -tokens:].clone(), layer.values[:, :, -tokens:].clone()
+    keep_last(cache, tokens)
     return cache
 
 

@@ -6,6 +6,7 @@ pre-fusion); stage 2 trains everything but the tower, on questions (paper sectio
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +34,21 @@ class StageSettings:
 
 
 class BatchDataset(Dataset[dict[str, torch.Tensor]]):
-    """Item k is batch k, with the frozen tower's features of its media."""
+    """Batches with the frozen tower's features of their media, each in `shares` items, one after the other.
 
-    def __init__(self, batches: Sequence[Sequence[Pack]], store: FeatureStore | None) -> None:
-        self._batches, self._store = batches, store
+    A batch of fewer packs than shares is given whole to each.
+    """
+
+    def __init__(self, batches: Sequence[Sequence[Pack]], store: FeatureStore | None, shares: int = 1) -> None:
+        self._batches, self._store, self._shares = batches, store, shares
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._batches) * self._shares
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        packs = self._batches[index]
+        batch, share = divmod(index, self._shares)
+        packs = self._batches[batch]
+        packs = packs[share :: self._shares] if len(packs) >= self._shares else packs
         inputs = collate(packs, pad=0)
         media = [pack.medium for pack in packs if pack.medium is not None]
         return {**inputs, "features": self._store.features(media)} if media and self._store is not None else inputs
@@ -56,7 +62,10 @@ def train_stage(
     output: Path,
     log_steps: int = 100,
 ) -> list[dict[str, Any]]:
-    """One pass over `batches`, in their order, for the parameters that require gradients. Returns the Trainer's log."""
+    """One pass over `batches`, in their order, for the parameters that require gradients. Returns the Trainer's log.
+
+    Under `torchrun` each process takes a share of every batch, and gradients are averaged.
+    """
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     class Stop(TrainerCallback):
@@ -84,12 +93,13 @@ def train_stage(
         report_to=[],
         seed=settings.seed,
         use_cpu=not torch.cuda.is_available(),
+        **({"ddp_backend": "gloo"} if "RANK" in os.environ else {}),
         dataloader_pin_memory=False,
         remove_unused_columns=False,
         label_names=["labels"],
         disable_tqdm=True,
     )
-    dataset = BatchDataset(batches, store)
+    dataset = BatchDataset(batches, store, shares=arguments.world_size)
     trainer = Trainer(model, arguments, lambda rows: rows[0], dataset, callbacks=[Stop()])
     trainer.train()
     return list(trainer.state.log_history)

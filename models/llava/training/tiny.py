@@ -1,6 +1,6 @@
 """Makes a tiny model again, from nothing:
 
-    python -m models.llava.training.tiny --model llava-mini-tiny --output DIR [--work DIR] [--scale 0.01]
+    python -m models.llava.training.tiny --model llava-mini-tiny --output DIR [--work DIR] [--processes 2]
 
 Scenes become LLaVA-format data, the tower learns dense labels and is frozen, stage 1 trains the projector on captions,
 stage 2 everything but the tower on questions. What stands in the work folder already is not made again, part by part,
@@ -10,6 +10,7 @@ so a second model costs its own training alone, and a command that was stopped g
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -99,15 +100,23 @@ def train(name: str, work: Path, output: Path, scale: float = 1.0) -> LlavaModel
     questions = read_records(data / "stage2.json")
     for part in STAGE_2:
         done = work / f"{name}-{part.name}.safetensors"
-        if not done.is_file():
-            print(f"{name}: {part.name}", file=sys.stderr)
-            plan = part.batches(questions, *coded, scale)
-            settings = StageSettings(part.rate, part.warmup, round(part.schedule * len(plan)))
-            train_stage(packed, plan, store, settings, work / "log" / name)
+        if done.is_file():
+            packed.load_state_dict(load_file(done))
+            continue
+        print(f"{name}: {part.name}", file=sys.stderr)
+        plan = part.batches(questions, *coded, scale)
+        settings = StageSettings(part.rate, part.warmup, round(part.schedule * len(plan)))
+        train_stage(packed, plan, store, settings, work / "log" / name)
+        if writes():
             save_file(packed.state_dict(), done)
-        packed.load_state_dict(load_file(done))
-    save(model, tokenizer, work / "tower", output)
+    if writes():
+        save(model, tokenizer, work / "tower", output)
     return model
+
+
+def writes() -> bool:
+    """Whether this process writes files: the first of those that train together."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def save(model: LlavaModel, tokenizer: Tokenizer, tower: Path, output: Path) -> None:
@@ -125,11 +134,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("tiny-work"), help="data, tower and features, shared by models"
     )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="CPU cores to use (default: %(default)s)")
     parser.add_argument("--scale", type=float, default=1.0, help="share of every count, to try the command out")
     asked = parser.parse_args(arguments)
-    torch.set_num_threads(asked.threads)
-    train(asked.model, asked.work, asked.output, asked.scale)
+    if "RANK" in os.environ or asked.processes == 1:
+        torch.set_num_threads(1)
+        train(asked.model, asked.work, asked.output, asked.scale)
+        return
+    torch.set_num_threads(asked.processes)
+    prepare(asked.work, asked.scale)
+    together = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(asked.processes), "-m", __spec__.name]
+    said = sys.argv[1:] if arguments is None else arguments
+    subprocess.run([sys.executable, "-m", *together, *said], check=True)
 
 
 if __name__ == "__main__":

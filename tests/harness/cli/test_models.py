@@ -45,5 +45,5 @@ def test_every_system_of_the_paper_has_a_row_with_how_and_why(capsys: pytest.Cap
 
 
 def test_system_has_a_card(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "VoCo-LLaMA", "--json"]) == 0
+    assert main(["models", "SPHINX", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["how"] == PUBLISHED

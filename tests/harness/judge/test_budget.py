@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.endpoint.prices import Price, load_prices
 from harness.errors import UserError
 from harness.judge.budget import (
     LETTERS_A_TOKEN,
     REPLY_TOKENS,
     Budget,
-    Price,
     estimate,
-    load_prices,
     price_of,
     tokens_of,
 )

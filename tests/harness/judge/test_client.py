@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from harness.endpoint import asking as module
+from harness.endpoint.asking import LARGEST_REPLY, TRIES
 from harness.errors import UserError
-from harness.judge import client as module
-from harness.judge.client import LARGEST_REPLY, TRIES, OpenAiJudge
+from harness.judge.client import OpenAiJudge
 from harness.judge.contract import FAILED, Reply
 from harness.judge.load import card_of
 from harness.types import JudgeRequest, Missing

@@ -36,7 +36,9 @@ class Acting:
                 raise ZeroDivisionError("of course")
             with self.log.open("ab") as file:
                 file.write(b".")
-            yield np.full(100_000, index, np.uint8)
+            yield np.full(0 if deed == "empty" else 100_000, index, np.uint8)
+            if deed == "empty":
+                time.sleep(0.05)
 
 
 def pool(tmp_path: Path, workers: int = 1, timeout_s: float = 30.0, ahead: int = 10**7) -> PreparePool:
@@ -52,6 +54,11 @@ def test_streams_give_every_chunk_in_order(workers: int, tmp_path: Path) -> None
     with pool(tmp_path, workers) as workers_pool:
         streams = [workers_pool.submit(medium(f"count {n}"), FramePolicy()) for n in (3, 1, 5)]
         assert [[int(chunk[0]) for chunk in stream] for stream in streams] == [[*range(n)] for n in (3, 1, 5)]
+
+
+def test_chunk_of_no_bytes_comes_once(tmp_path: Path) -> None:
+    with pool(tmp_path) as workers_pool:
+        assert [chunk.size for chunk in workers_pool.submit(medium("empty 3"), FramePolicy())] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_published_shapes_agree_with_both_counters(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mqt-7b-2", "mqt-7b-256", "tokenpacker-7b-144"])
+@pytest.mark.parametrize("name", ["mqt-7b-2", "mqt-7b-256", "mqt-tiny", "tokenpacker-7b-144"])
 def test_reducers_of_baselines_agree_with_torchs_counter(name: str) -> None:
     shape = shape_of(name)
     found = checked(shape)

@@ -68,7 +68,8 @@ def test_impossible_values_say_what_is_possible(overrides: dict[str, str], messa
 
 
 @pytest.mark.parametrize(
-    ("name", "tokens"), [("mqt-7b-2", 2), ("mqt-7b-36", 36), ("mqt-7b-256", 256), ("tokenpacker-7b-144", 144)]
+    ("name", "tokens"),
+    [("mqt-7b-2", 2), ("mqt-7b-36", 36), ("mqt-7b-256", 256), ("mqt-tiny", 16), ("tokenpacker-7b-144", 144)],
 )
 def test_tokens_of_baselines_are_those_of_their_reducers(name: str, tokens: int) -> None:
     from models.llava.reducers.table import build_reducer
@@ -86,6 +87,19 @@ def test_where_the_picture_decides_no_cost_is_made_up() -> None:
         assert name not in shape_names()
         with pytest.raises(UserError, match="reducer prumerge decides"):
             shape_of(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("video-chatgpt-7b", "a video of any length has 356 tokens"),
+        ("llama-vid-7b-video", "every question has its own tokens"),
+        ("voco-llama-7b", "text sees its 1 or 2 VoCo tokens alone"),
+    ],
+)
+def test_what_is_not_so_many_tokens_a_picture_is_said(name: str, why: str) -> None:
+    with pytest.raises(UserError, match=f"{why}.* A run's responses hold their number"):
+        shape_of(name)
 
 
 def test_a_baseline_has_no_compressor_to_change() -> None:

@@ -57,7 +57,7 @@ def shared(model: LlavaModel, pixels: Tensor, chunk: int) -> tuple[list[list[int
         fusion.add(some)
     steps: list[tuple[tuple[int, ...], Tensor]] = []
     with torch.inference_mode():
-        tokens = answer(model, fusion.shared(), fusion.questions(), never, steps)
+        tokens = answer(model.lm, fusion.shared(), fusion.questions(), never, steps)
     logits: dict[int, list[Tensor]] = {row: [] for row in range(len(AFTER))}
     for members, step in steps:
         for member, one in zip(members, step, strict=True):
@@ -106,7 +106,7 @@ def test_questions_end_at_different_lengths_and_the_others_go_on() -> None:
     fusion = SharedFusion(model, BEFORE, AFTER)
     fusion.add(pixels)
     limits = [4, 1, 3, 2]
-    tokens = answer(model, fusion.shared(), fusion.questions(), lambda row, new: len(new) == limits[row])
+    tokens = answer(model.lm, fusion.shared(), fusion.questions(), lambda row, new: len(new) == limits[row])
     assert [len(one) for one in tokens] == limits
     whole, _ = shared(model, pixels, 1)
     assert tokens == [one[:limit] for one, limit in zip(whole, limits, strict=True)]

@@ -87,3 +87,13 @@ def test_answers_are_those_of_asking_one_by_one_unshared(adapter: LlavaAdapter, 
     expected = _run(adapter, apart, 1)[0]
     assert all(answers == expected for answers in shared)
     assert len(set(expected.values())) > 2
+
+
+@pytest.mark.slow
+def test_ten_minutes_of_720p_are_decoded_once_for_eight_questions(adapter: LlavaAdapter, tmp_path: Path) -> None:
+    video = Video("long", write_video(tmp_path / "long.mp4", frames=1200, fps=2, size=(1280, 720)))
+    asked = tuple(Request(str(at), text, 4, FramePolicy()) for at, text in enumerate(QUESTIONS))
+    answers, prepared, seen = _run(adapter, [Group(video, asked)], 10**6)
+    assert len(answers) == len(QUESTIONS)
+    assert prepared == {"long": 1}
+    assert seen == 600

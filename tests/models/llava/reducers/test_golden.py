@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import InstructBlipQFormerConfig, LlamaConfig, LlamaModel
 
-from models.llava.reducers.llama_vid import LlamaVid, Question, native_key
+from models.llava.reducers import Question
+from models.llava.reducers.llama_vid import LlamaVid, published_key
 from models.llava.reducers.mqt import Abstractor, positions
 from models.llava.reducers.prumerge import reduce
 from models.llava.reducers.tokenpacker import LEVELS, Packer
@@ -100,15 +101,18 @@ def test_llama_vid() -> None:
             encoder_hidden_size=bert["encoder_width"],
         )
         module = LlamaVid(settings, case.meta["num_query"], case.meta["hidden_size"], case.meta["compress_type"])
-        module.load_state_dict({native_key(k.removeprefix("model.")): v for k, v in case.weights.items()}, strict=True)
+        names = {f"model.{published_key(name)}": name for name, _ in module.named_parameters()}
+        module.load_state_dict({names[key]: value for key, value in case.weights.items()}, strict=True)
         module.eval()
         frames = case.inputs["features_with_cls"]
-        question = Question(case.inputs["bert_input_ids"], case.inputs["bert_attention_mask"])
+        ids, mask = case.inputs["bert_input_ids"], case.inputs["bert_attention_mask"]
+        question = Question(*(one.repeat_interleave(len(frames), 0) for one in (ids, mask)))
+        prompts, frames = len(ids), frames.repeat(len(ids), 1, 1)
         close(module.queries(frames, question), case.expected["text_q"])
         tokens = module(frames, question)
-        close(tokens.flatten(0, 1), case.expected["tokens_per_frame"])
-        close(tokens.flatten(1, 2), case.expected["tokens"])
-        assert module.token_count(case.meta["patches"]) == tokens.shape[2]
+        close(tokens, case.expected["tokens_per_frame"])
+        close(tokens.unflatten(0, (prompts, -1)).flatten(1, 2), case.expected["tokens"])
+        assert module.token_count(case.meta["patches"]) == tokens.shape[1]
 
 
 def test_voco_mask() -> None:

@@ -103,6 +103,12 @@ def test_tokenpacker_needs_its_scale() -> None:
         _model("tokenpacker", scale=5)
 
 
+def test_pictures_in_slices_are_refused() -> None:
+    raw = raw_config(compressor_size=None, image_aspect_ratio="slice", patch_num=9)
+    with pytest.raises(CheckpointError, match="HD checkpoints cut pictures into tiles, which is not done here"):
+        parse_config(raw, "here", "tokenpacker", PACKER)
+
+
 def test_unknown_reducer_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match="prumerge"):
         _model("prumrge")

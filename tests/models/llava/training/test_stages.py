@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from models.llava.model import LlavaModel
-from models.llava.training.data import packs_of, read_records
+from models.llava.training.data import Example, Pack, packs_of, read_records
 from models.llava.training.features import FeatureStore, write_features
 from models.llava.training.packed import PackedLlava
 from models.llava.training.recipe import STAGE_2
 from models.llava.training.shapes import TINY_MODELS
-from models.llava.training.stages import StageSettings, all_but_tower, only_projector, train_stage
+from models.llava.training.stages import BatchDataset, StageSettings, all_but_tower, only_projector, train_stage
 from models.llava.training.tiny import encoders, fresh
 from models.llava.training.tokenizer import Tokenizer, build_tokenizer
 from models.llava.training.tower import dense_set, train_tower
@@ -105,3 +105,14 @@ def test_tower_learns_colours_of_patches(work: Path, tmp_path: Path) -> None:
     right = train_tower(dense_set(600, workers=1), tmp_path, epochs=6, batch=64)
     assert right["color"] > 0.3
     assert np.isfinite(right["place_error"])
+
+
+@pytest.mark.parametrize("shares", [1, 2, 3])
+def test_shares_of_a_batch_are_all_of_it_one_after_the_other(shares: int) -> None:
+    examples = [Example((1, 5 + number), (2,)) for number in range(5)]
+    batch = [Pack(None, (example,)) for example in examples]
+    dataset = BatchDataset([batch, batch[:1]], None, shares)
+    assert len(dataset) == 2 * shares
+    seen = [row[0].tolist() for share in range(shares) for row in dataset[share]["input_ids"]]
+    assert sorted(seen) == [[*example.prompt, *example.answer] for example in examples]
+    assert all(len(dataset[shares + share]["input_ids"]) == 1 for share in range(shares))

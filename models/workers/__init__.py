@@ -1,0 +1,1 @@
+"""Models in interpreters of their own: the pipe's two ends, and bridges to what runs there."""
