@@ -25,11 +25,11 @@ def note(text: str) -> None:
 
 
 def console(*, err: bool = False) -> Console:
-    """A terminal that honours NO_COLOR; lines are not cut where the output is no terminal."""
+    """A terminal that honours NO_COLOR; lines are not cut where the output is no terminal. Text is never markup."""
     from rich.console import Console
 
     stream = sys.stderr if err else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 160)
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else 160)
 
 
 def table(*columns: str, title: str = "") -> Table:

@@ -47,3 +47,8 @@ def test_every_system_of_the_paper_has_a_row_with_how_and_why(capsys: pytest.Cap
 def test_system_has_a_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "SPHINX", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["how"] == PUBLISHED
+
+
+def test_brackets_in_a_description_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "openai"]) == 0
+    assert "[@BASE_URL]" in capsys.readouterr().out
