@@ -67,9 +67,10 @@ class Honest(Model):
 
 
 def load(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> Honest:
-    """For `run-eval check-model tests.support.adapters:load`; `checkpoint` names what is broken."""
+    """For `run-eval check-model tests.support.adapters:load`; with `--model-options where=elsewhere` its card differs
+    between processes."""
     model = Honest(("image",))
-    if checkpoint == "elsewhere":
+    if preset.options.get("where") == "elsewhere":
         model.card = dataclasses.replace(model.card, settings={"process": os.getpid()})
     return model
 
