@@ -67,20 +67,6 @@ def presets() -> Mapping[str, Preset]:
     return found
 
 
-def _plugged_in(entry: EntryPoint) -> Preset:
-    """The preset that an installed package names. One that cannot be had stands for itself and says so, so that a
-    broken package harms nobody who does not use it."""
-    try:
-        preset = entry.load()
-    except Exception as error:  # whatever someone else's import raises
-        preset = error
-    if isinstance(preset, Preset):
-        return replace(preset, name=entry.name, how=PLUG_IN)
-    why = f"{type(preset).__name__}: {preset}" if isinstance(preset, Exception) else f"{entry.value} is no Preset"
-    package = entry.dist.name if entry.dist is not None else "?"
-    return Preset(entry.name, entry.value, f"of the package {package}, cannot be used: {why}", how=PLUG_IN)
-
-
 def preset_of(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> Preset:
     """The preset of that name, or of `openai:MODEL[@BASE_URL]`. `options` go over its own.
 
@@ -99,6 +85,20 @@ def preset_of(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> P
         if key not in settable:
             raise UnknownName(f"option of {name}", key, settable)
     return replace(found, options={**found.options, **options}) if options else found
+
+
+def _plugged_in(entry: EntryPoint) -> Preset:
+    """The preset that an installed package names. One that cannot be had stands for itself and says so, so that a
+    broken package harms nobody who does not use it."""
+    try:
+        preset = entry.load()
+    except Exception as error:  # whatever someone else's import raises
+        preset = error
+    if isinstance(preset, Preset):
+        return replace(preset, name=entry.name, how=PLUG_IN)
+    why = f"{type(preset).__name__}: {preset}" if isinstance(preset, Exception) else f"{entry.value} is no Preset"
+    package = entry.dist.name if entry.dist is not None else "?"
+    return Preset(entry.name, entry.value, f"of the package {package}, cannot be used: {why}", how=PLUG_IN)
 
 
 def load_model(

@@ -127,7 +127,10 @@ OPTIONS = (
         "NAME",
     ),
     Option("batch-tokens", positive, 32768, "tokens of a batch (default: %(default)s)", "N"),
-    Option("workers", count, None, "processes that decode ahead; 0: none (default: by cores)", "N"),
+    Option("workers", count, None, "processes that decode, of each replica; 0: none (default: by cores)", "N"),
+    Option("executor", one_of("local", "ray"), "local", "where models run: this machine, or a Ray cluster", "NAME"),
+    Option("address", str, None, "of the Ray cluster: auto, HOST:PORT (default: one on this machine)", "ADDRESS"),
+    Option("replicas", positive, None, "copies of the model (default: one; with ray what the cluster holds)", "N"),
     Option("video-reader", one_of("pyav", "decord"), "pyav", "video decoder (default: %(default)s)", "NAME"),
     Option(
         "media-timeout",

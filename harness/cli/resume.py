@@ -12,7 +12,7 @@ from harness.cli.printing import print_json
 
 CHANGEABLE = (
     *("batch-tokens", "workers", "device", "media-timeout", "allow-missing-files"),
-    *("judge-concurrency", "judge-batch", "judge-prices", "max-cost"),
+    *("executor", "address", "replicas", "judge-concurrency", "judge-batch", "judge-prices", "max-cost"),
 )
 """Options that may differ from those the run began with: they change no answer."""
 FIELDS = {

@@ -82,7 +82,10 @@ def configs_of(values: Mapping[str, Any], argv: Sequence[str] = ()) -> list[RunC
                 checkpoint=values["checkpoint"],
                 options=values["model-options"],
                 batch_tokens=values["batch-tokens"],
-                workers=_workers() if values["workers"] is None else values["workers"],
+                workers=_workers(values["replicas"] or 1) if values["workers"] is None else values["workers"],
+                executor=values["executor"],
+                address=values["address"],
+                replicas=values["replicas"],
                 video_reader=values["video-reader"],
                 media_timeout_s=values["media-timeout"],
                 max_missing=values["max-missing"],
@@ -167,9 +170,9 @@ def _hub_override(text: str, tasks: Sequence[str]) -> tuple[str, tuple[str, str 
     return task, (repo, revision or None)
 
 
-def _workers() -> int:
-    """A decode process a core, but one core stays free for the model, and few suffice."""
-    return max(1, min(8, (os.cpu_count() or 2) - 1))
+def _workers(replicas: int) -> int:
+    """A decode process a core, but one core stays free for the model, and few suffice. Replicas share them."""
+    return max(1, min(8, ((os.cpu_count() or 2) - 1) // replicas))
 
 
 def _dry_run(configs: Sequence[RunConfig], as_json: bool) -> int:

@@ -18,6 +18,7 @@ _LEAST = {
     "batch_tokens": 1,
     "workers": 0,
     "media_timeout_s": 0.001,
+    "replicas": 1,
     "judge_concurrency": 1,
     "max_cost": 0,
     "seed": 0,
@@ -29,11 +30,13 @@ class RunConfig:
     """One model on some tasks. None leaves a choice to the task, the preset or the machine.
 
     `options`: what the model's adapter lets be set. `samples`: only these ids. `preamble`: where the user's copy of
-    a prompt text lies. `quirks`: names from the tasks' cards. `batch_tokens`: rough tokens of a batch.
-    `max_missing`: largest share (0 to 1) of Missing samples that still gives a headline. `judge`: who grades open
-    answers; `max_cost`: USD that this may take. `sharing`: questions about one medium share what does not depend on
-    them. `compiled`: the language model is compiled first. `profile`: note what a sample costs. `cache`: folder of
-    the response cache, None for none. `command`: as it was typed. Raises UserError for values that make no sense.
+    a prompt text lies. `quirks`: names from the tasks' cards. `batch_tokens`: rough tokens of a batch. `workers`:
+    processes that decode, of each replica. `executor`: "local" or "ray", at `address`. `replicas`: of the model; None:
+    one in this process, or as many as the cluster has room for. `max_missing`: largest share (0 to 1) of Missing
+    samples that still gives a headline. `judge`: who grades open answers; `max_cost`: USD that this may take.
+    `sharing`: questions about one medium share what does not depend on them. `compiled`: the language model is compiled
+    first. `profile`: note what a sample costs. `cache`: folder of the response cache, None for none. `command`: as it
+    was typed. Raises UserError for values that make no sense.
     """
 
     model: str
@@ -54,6 +57,9 @@ class RunConfig:
     options: Mapping[str, Json] = field(default_factory=dict)
     batch_tokens: int = 32768
     workers: int = 1
+    executor: str = "local"
+    address: str | None = None
+    replicas: int | None = None
     video_reader: str = "pyav"
     media_timeout_s: float = 120.0
     max_missing: float = 0.01

@@ -10,12 +10,10 @@ from pathlib import Path
 from harness.data.sources import missing_files
 from harness.engine.cache import ResponseCache, cache_key, model_parts, request_parts
 from harness.engine.config import RunConfig
-from harness.engine.local import LocalExecutor
+from harness.engine.executor import Executor
 from harness.engine.plan import TaskPlan, require_files
 from harness.engine.progress import Progress, State
 from harness.errors import MediaError
-from harness.media.workers import PreparePool
-from harness.model import Model
 from harness.records.journal import Journal, entry_of, read_journal
 from harness.types import Group, Json, Missing, Request, Response
 
@@ -59,17 +57,14 @@ class TaskWork:
                 journal.append(entry_of(request.sample_id, lost, 0.0, False, parts))
                 self.missing += 1
 
-    def run(
-        self, model: Model, pool: PreparePool, journal: Journal, cache: ResponseCache | None, progress: Progress
-    ) -> None:
+    def run(self, executor: Executor, journal: Journal, cache: ResponseCache | None, progress: Progress) -> None:
         """Answers everything open. Raises UserError, KeyboardInterrupt; the journal then holds what was answered."""
-        identity = model_parts(model.card)
+        identity = model_parts(executor.card)
         keys: dict[str, Mapping[str, Json]] = {}
-        executor = LocalExecutor(model, pool, self._config.batch_tokens)
         self._started = time.perf_counter()
 
         def uncached() -> Iterator[Group]:
-            for group in sorted(self.open, key=lambda one: -model.cost_tokens(one) / len(one.requests)):
+            for group in executor.order(self.open):
                 digest = _digest(cache, group)
                 left = []
                 for request in group.requests:
@@ -81,11 +76,11 @@ class TaskWork:
                         continue
                     journal.append(entry_of(request.sample_id, known, 0.0, True, parts))
                     self.cached += 1
-                    self._tell(progress, pool)
+                    self._tell(progress, executor)
                 if left:
                     yield replace(group, requests=tuple(left))
 
-        for outcome in executor.run(uncached()):
+        for outcome in executor.run(uncached(), len(self.open)):
             parts = keys.pop(outcome.sample_id)
             journal.append(entry_of(outcome.sample_id, outcome.result, outcome.seconds, False, parts))
             if isinstance(outcome.result, Missing):
@@ -94,8 +89,8 @@ class TaskWork:
                 self.answered += 1
                 if cache is not None and _cachable(outcome.group, parts):
                     cache.put(cache_key(identity, parts), outcome.result)
-            self._tell(progress, pool)
-        self._tell(progress, pool, last=True)
+            self._tell(progress, executor)
+        self._tell(progress, executor, last=True)
         for note in executor.notes:
             progress.note(note)
 
@@ -111,14 +106,14 @@ class TaskWork:
             return None
         return cache.get(cache_key(identity, parts), request.sample_id)
 
-    def _tell(self, progress: Progress, pool: PreparePool, last: bool = False) -> None:
+    def _tell(self, progress: Progress, executor: Executor, last: bool = False) -> None:
         now = time.perf_counter()
         if now - self._told < TELL_SECONDS and not last:
             return
         self._told = now
         seconds = max(1e-9, now - self._started)
         ended = self.answered + self.cached + self.missing
-        wait_share = min(1.0, pool.wait_seconds / seconds)
+        wait_share = min(1.0, executor.wait_seconds / seconds)
         progress.update(
             State(
                 self.plan.name,

@@ -6,8 +6,9 @@ import gc
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from harness.engine.budget import Budget
 from harness.engine.prepared import Prefetch, Prepared
@@ -20,6 +21,8 @@ from harness.types import Failure, Group, Missing, Response, Video
 LEAST_AHEAD, MOST_AHEAD = 8, 64
 """Groups whose media are prepared beyond the batch in hand: the first of videos, up to the second of pictures."""
 FAILURES_IN_A_ROW = 5
+Take: TypeAlias = Callable[[bool], Group | None]
+"""Gives the next group, or None: called with False, that there is none now; called with True, that it is the end."""
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
 
@@ -61,38 +64,44 @@ class LocalExecutor:
     def run(self, groups: Iterable[Group]) -> Iterator[Outcome]:
         """Outcomes of every request of every group, as they come. Raises UserError when the model fails on
         everything."""
-        for batch in self._batches(iter(groups)):
+        iterator = iter(groups)
+        return self.answer(lambda wait: next(iterator, None))
+
+    def answer(self, take: Take) -> Iterator[Outcome]:
+        """The same for groups that come from elsewhere, while others are being answered."""
+        for batch in self._batches(take):
             calls = self._within_budget(batch)
             while calls:
                 call, *calls = calls
                 unanswered, fault = yield from self._call(call)
                 calls = [*(yield from self._after(call, unanswered, fault)), *calls]
-        yield from self._held
+        held, self._held = self._held, []
+        yield from held
 
-    def _batches(self, groups: Iterator[Group]) -> Iterator[list[Prepared]]:
+    def _batches(self, take: Take) -> Iterator[list[Prepared]]:
         waiting: deque[Prepared] = deque()
         while True:
-            self._fill(waiting, groups)
+            self._fill(waiting, take)
             if not waiting:
                 return
             batch = [waiting.popleft()]
             cost = batch[0].cost
             while True:
-                self._fill(waiting, groups)
+                self._fill(waiting, take, wait=False)
                 if not waiting or cost + waiting[0].cost > self._budget.tokens:
                     break
                 cost += waiting[0].cost
                 batch.append(waiting.popleft())
             yield batch
 
-    def _fill(self, waiting: deque[Prepared], groups: Iterator[Group]) -> None:
+    def _fill(self, waiting: deque[Prepared], take: Take, wait: bool = True) -> None:
         """Starts groups until the next batch is under way."""
         while len(waiting) < LEAST_AHEAD or (
             len(waiting) < MOST_AHEAD
             and not isinstance(waiting[-1].group.media, Video)
             and sum(one.cost for one in waiting) < self._budget.tokens
         ):
-            if (group := next(groups, None)) is None:
+            if (group := take(wait and not waiting)) is None:
                 return
             waiting.append(self._prefetch.start(group))
 

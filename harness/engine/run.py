@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from harness.engine.cache import model_parts
 from harness.engine.config import RunConfig
-from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
+from harness.engine.executor import Load, open_executor
 from harness.engine.plan import TaskPlan, plan_tasks
 from harness.engine.progress import Progress, Silent
 from harness.engine.session import answer_all, card_json, judge_all, now, score_everything
@@ -31,13 +31,13 @@ from harness.task import JudgedTask
 from harness.types import Json
 
 if TYPE_CHECKING:
-    from harness.model import Model
+    from harness.model import Model, ModelCard
 
 __all__ = ["CHANGEABLE", "Interrupted", "Run", "evaluate", "judge_run", "load_run", "plan", "resume"]
 
 CHANGEABLE = (
     *("batch_tokens", "workers", "device", "media_timeout_s", "allow_missing_files", "sharing", "cache", "command"),
-    *("judge_concurrency", "judge_batch", "judge_prices", "max_cost"),
+    *("executor", "address", "replicas", "judge_concurrency", "judge_batch", "judge_prices", "max_cost"),
 )
 """Fields of a configuration that may be others when a run is resumed: they change no answer."""
 
@@ -63,8 +63,14 @@ def alone(config: RunConfig, task: str) -> RunConfig:
     return replace(config, tasks=(task,), sources={task: source}, quirks=quirks)
 
 
-def evaluate(config: RunConfig, progress: Progress | None = None, model: Model | None = None) -> Run:
-    """Runs a configuration in a new folder. `model`: an adapter that is loaded already.
+def evaluate(
+    config: RunConfig,
+    progress: Progress | None = None,
+    model: Model | None = None,
+    load: Load | None = None,
+) -> Run:
+    """Runs a configuration in a new folder. `model`: an adapter that is loaded already, for one process. `load`: makes
+    the model instead of its preset, in each replica's process.
 
     Cheap errors come first: a look at the weights, then samples and files, then the model; the folder is made last.
     Raises UserError and its kinds, and Interrupted.
@@ -72,31 +78,32 @@ def evaluate(config: RunConfig, progress: Progress | None = None, model: Model |
     _check_reader(config)
     folder = RunFolder(config.output)
     folder.require_free()
-    if model is None:
+    modalities: Sequence[str] | None = None
+    if model is None and load is None:
         from models import check_model, preset_of
 
         check_model(config.model, config.checkpoint, config.options)
         modalities = preset_of(config.model).modalities
-    else:
+    elif model is not None:
         modalities = model.card.modalities
     plans = plan(config)
-    _check_modalities(config, plans, modalities)
+    if modalities is not None:
+        _check_modalities(config, plans, modalities)
     works = _works(plans, folder, config)
     judge = _judge(config, plans, folder)
-    model = model or _load(config)
-    with folder.locked():
+    with open_executor(config, model, load or _load) as executor, folder.locked():
         folder.require_free()
         info: dict[str, Json] = {
             "status": "running",
             "started": now(),
             "config": {**config.to_json(), "command": [redacted(word) for word in config.command]},
-            "model": card_json(model),
+            "model": card_json(executor.card),
             "tasks": {one.name: _task_info(one, config) for one in plans},
-            "environment": environment(config.device),
+            "environment": executor.environment,
         }
         folder.write(RUN, info)
         with interruptible(f"run-eval resume {folder.path}"):
-            info = answer_all(folder, config, works, info, model, progress or Silent())
+            info = answer_all(folder, config, works, info, executor, progress or Silent())
             _finish(folder, config, plans, info, judge, progress or Silent())
     return Run(folder.path)
 
@@ -107,6 +114,7 @@ def resume(
     model: Model | None = None,
     retry_missing: bool = False,
     changes: Mapping[str, object] | None = None,
+    load: Load | None = None,
 ) -> Run:
     """Finishes a run. Answers in the journal are kept; with `retry_missing`, Missing ones are asked again.
 
@@ -127,9 +135,9 @@ def resume(
             _check_same_data(one, info["tasks"][one.name], path)
         works = _works(plans, folder, config, retry_missing)
         if any(work.open or work.absent for work in works):
-            model = model or _load(config)
-            _check_same_model(model, info["model"], path)
-            info = answer_all(folder, config, works, info, model, progress or Silent())
+            with open_executor(config, model, load or _load) as executor:
+                _check_same_model(executor.card, info["model"], path)
+                info = answer_all(folder, config, works, info, executor, progress or Silent())
         _finish(folder, config, plans, info, _judge(config, plans, folder), progress or Silent())
     return Run(folder.path)
 
@@ -225,8 +233,8 @@ def _check_same_data(one: TaskPlan, recorded: Mapping[str, Json], path: Path) ->
         )
 
 
-def _check_same_model(model: Model, recorded: Mapping[str, Json], path: Path) -> None:
-    found = json.loads(json.dumps(model_parts(model.card)))
+def _check_same_model(card: ModelCard, recorded: Mapping[str, Json], path: Path) -> None:
+    found = json.loads(json.dumps(model_parts(card)))
     changed = [f"{part} {found[part]} instead of {recorded[part]}" for part in found if found[part] != recorded[part]]
     if changed:
         raise UserError(

@@ -16,8 +16,8 @@ from harness.endpoint.prices import load_prices
 from harness.engine.cache import ResponseCache
 from harness.engine.config import RunConfig
 from harness.engine.costs import cost_of
-from harness.engine.environment import environment
 from harness.engine.execute import TaskWork
+from harness.engine.executor import Executor
 from harness.engine.judging import Judging, ask, judging_of
 from harness.engine.metrics import Judged, metrics_of, score_all, score_row
 from harness.engine.plan import TaskPlan
@@ -25,7 +25,6 @@ from harness.engine.progress import Progress
 from harness.judge.budget import Budget, price_of
 from harness.judge.contract import Judge, JudgeCard
 from harness.judge.judgements import read_judgements
-from harness.media.workers import PreparePool
 from harness.records.folder import METRICS, RUN, RunFolder, beside
 from harness.records.journal import Journal, outcome_of, read_journal
 from harness.records.redaction import redacted
@@ -33,10 +32,7 @@ from harness.task import JudgedTask
 from harness.types import Json, Missing, Response
 
 if TYPE_CHECKING:
-    from harness.model import Model
-
-AHEAD_BYTES = 64 * 2**20
-"""What a decoding process may have ready of one medium before it waits."""
+    from harness.model import ModelCard
 
 
 def answer_all(
@@ -44,22 +40,24 @@ def answer_all(
     config: RunConfig,
     works: Sequence[TaskWork],
     info: Mapping[str, Json],
-    model: Model,
+    executor: Executor,
     progress: Progress,
 ) -> dict[str, Json]:
     """Answers what is open. Returns run.json's content with this session's speeds. Raises UserError, Interrupted."""
     session: dict[str, Json] = {
         "started": now(),
         "command": [redacted(word) for word in config.command],
-        "environment": environment(config.device),
+        "environment": executor.environment,
         "batch_tokens": config.batch_tokens,
         "workers": config.workers,
+        "executor": config.executor,
+        "replicas": config.replicas,
     }
     sessions = [*info.get("sessions", ()), session]
     folder.write(RUN, {**info, "status": "running", "sessions": sessions})
     listener = _Noting(progress)
     with _cache(config, listener) as cache:
-        session["speeds"] = {one.plan.name: _answer(one, folder, config, model, cache, listener) for one in works}
+        session["speeds"] = {one.plan.name: _answer(one, folder, executor, cache, listener) for one in works}
     session |= {"finished": now(), "notes": listener.notes}
     return {**info, "sessions": sessions, "speeds": _together(sessions)}
 
@@ -146,9 +144,8 @@ def judge_answers(
     return _judged(judging, judge.card, path)
 
 
-def card_json(model: Model) -> dict[str, Json]:
+def card_json(card: ModelCard) -> dict[str, Json]:
     """The model's identity for run.json."""
-    card = model.card
     return {**asdict(card), "modalities": list(card.modalities), "notes": list(card.notes)}
 
 
@@ -165,21 +162,17 @@ def _judged(judging: Judging, card: JudgeCard, path: Path) -> Judged:
 def _answer(
     work: TaskWork,
     folder: RunFolder,
-    config: RunConfig,
-    model: Model,
+    executor: Executor,
     cache: ResponseCache | None,
     progress: Progress,
 ) -> dict[str, Json]:
     started = time.perf_counter()
-    with (
-        Journal(folder.journal(work.plan.name)) as journal,
-        PreparePool(model.preparer(), config.workers if work.open else 0, config.media_timeout_s, AHEAD_BYTES) as pool,
-    ):
+    with Journal(folder.journal(work.plan.name)) as journal:
         if journal.repaired:
             progress.note(f"{work.plan.name}: the journal ended in the middle of a line; its sample is asked again")
         work.write_off(journal)
-        work.run(model, pool, journal, cache, progress)
-        waited = pool.wait_seconds
+        work.run(executor, journal, cache, progress)
+        waited = executor.wait_seconds
     return _speed(work.answered, work.cached, time.perf_counter() - started, waited)
 
 

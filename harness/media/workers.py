@@ -134,7 +134,7 @@ class PreparePool:
         return ChunkStream(self, shared)
 
     def _here(self, media: Media, frames: FramePolicy) -> Iterator[Chunk]:
-        chunks = _chunks(self._preparer, media, frames)
+        chunks = chunks_of(self._preparer, media, frames)
         while True:
             started = time.perf_counter()
             item = next(chunks)
@@ -223,13 +223,13 @@ def _work(pipe: Connection[Any, Any], preparer: Preparer) -> None:
     try:
         while True:
             media, frames = pipe.recv()
-            for item in _chunks(preparer, media, frames):
+            for item in chunks_of(preparer, media, frames):
                 pipe.send(item)
     except (EOFError, OSError):
         return
 
 
-def _chunks(preparer: Preparer, media: Media, frames: FramePolicy) -> Iterator[Chunk | MediaError | None]:
+def chunks_of(preparer: Preparer, media: Media, frames: FramePolicy) -> Iterator[Chunk | MediaError | None]:
     """The preparer's chunks, then DONE or what went wrong."""
     try:
         yield from preparer(media, frames)
