@@ -115,12 +115,18 @@ def load_model(
 
 
 def load_adapter(
-    name: str, *, checkpoint: str | None = None, device: str | None = None, dtype: str | None = None
+    name: str,
+    *,
+    checkpoint: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Model:
     """Loads a preset's model, or an adapter that has none yet, as "module:function". Raises as `load_model`."""
     if ":" not in name or name.startswith(f"{ANY_SERVER}:"):
-        return load_model(name, checkpoint=checkpoint, device=device, dtype=dtype)
-    return _loaded(Preset(name, name, "an adapter under check"), checkpoint, device, dtype, "pyav")
+        return load_model(name, checkpoint=checkpoint, device=device, dtype=dtype, options=options)
+    preset = Preset(name, name, "an adapter under check", options=options)
+    return _loaded(preset, checkpoint, device, dtype, "pyav")
 
 
 def _loaded(preset: Preset, checkpoint: str | None, device: str | None, dtype: str | None, reader: str) -> Model:

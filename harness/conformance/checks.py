@@ -93,6 +93,8 @@ def sharing(subject: Subject) -> None:
 
 def tokens(subject: Subject) -> None:
     """Token counts and frames are there, fit the request, and max_new_tokens holds."""
+    if not any(said.text_tokens for said in subject.alone.values()):
+        raise Broken("text_tokens is 0 everywhere: it does not tell what its prompts take, so tables cannot either")
     for name, said in subject.alone.items():
         for field in ("vision_tokens", "text_tokens", "output_tokens", "frames"):
             if not isinstance(getattr(said, field), int) or getattr(said, field) < 1 - (field == "output_tokens"):

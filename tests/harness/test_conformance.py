@@ -59,6 +59,11 @@ BROKEN: dict[str, tuple[str, Callable[[], Model], str]] = {
         lambda: Answers(lambda said, groups, calls: [dataclasses.replace(one, text_tokens=7) for one in said]),
         "a longer question",
     ),
+    "token counts that are not told": (
+        "tokens",
+        lambda: Answers(lambda said, groups, calls: [dataclasses.replace(one, text_tokens=0) for one in said]),
+        "does not tell",
+    ),
     "too many tokens": ("tokens", adapters.Talkative, "max_new_tokens 1"),
     "more tokens than asked for": (
         "tokens",
@@ -123,7 +128,7 @@ def test_command_says_each_check_and_exits_by_them(
     document = json.loads(capsys.readouterr().out)
     assert document["passed"]
     assert [one["check"] for one in document["checks"]] == list(CHECKS)
-    assert main(["check-model", name, "--checkpoint", "elsewhere"]) == 2
+    assert main(["check-model", name, "--model-options", "where=elsewhere"]) == 2
     assert "in another process" in " ".join(capsys.readouterr().out.split())
 
 
