@@ -81,6 +81,8 @@ def preset_of(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> P
         raise UnknownName("model", name, known)
     module = import_module(found.adapter.partition(":")[0]) if options else None
     settable = getattr(module, "settable", lambda _: ())(found)
+    if options and not settable:
+        raise UserError(f"--model-options: {name} has none to set.")
     for key in options:
         if key not in settable:
             raise UnknownName(f"option of {name}", key, settable)

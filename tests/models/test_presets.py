@@ -12,7 +12,7 @@ import pytest
 import models
 from harness.errors import CheckpointError, UnknownName, UserError
 from harness.registry import Registry
-from models import BUILT_IN, WAYS, Preset, load_model, presets
+from models import BUILT_IN, WAYS, Preset, load_model, preset_of, presets
 from models.llava.adapter import LlavaAdapter
 from models.llava.config import read_config
 from models.llava.prompts import CONVERSATIONS
@@ -107,3 +107,15 @@ def test_ablations_have_no_weights_and_second_names_have_those_of_the_first() ->
         if preset.variant_of:
             expected = None if preset.expects else presets()[preset.variant_of].weights
             assert preset.weights == expected, name
+
+
+def test_options_go_over_the_presets_own_where_its_adapter_takes_them() -> None:
+    assert preset_of("mqt-tiny", {"tokens": 4}).options == {"most": 16, "tokens": 4}
+    model = load_model("mqt-tiny", device="cpu", options={"tokens": 4})
+    assert model.card.settings["vision_tokens"] == 4
+    with pytest.raises(UserError, match="this model has 1 to 16"):
+        load_model("mqt-tiny", device="cpu", options={"tokens": 17})
+    with pytest.raises(UnknownName, match="Did you mean 'tokens'"):
+        preset_of("mqt-tiny", {"token": 4})
+    with pytest.raises(UserError, match="llava-mini-tiny has none to set"):
+        preset_of("llava-mini-tiny", {"tokens": 4})
