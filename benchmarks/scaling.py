@@ -77,7 +77,8 @@ def _on_ray(count: int, config: Any, model: Any) -> float:
 
     from harness.engine.cluster import RayCluster
 
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)  # CPUs are places here: two and one to decode
+    # CPUs are places here: two, and one to decode
+    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)
     try:
         one = config(count, 2, executor="ray")
         return wall(RayCluster(one, model), one, 2)

@@ -91,7 +91,7 @@ class _Stream(Iterator[Chunk]):
 
     def _cancel(self) -> None:
         try:
-            self._pool.ray.cancel(self._refs)
+            self._pool.ray.cancel(self._refs, force=True)  # else a task that hangs keeps its CPU
         except Exception:  # it is over, or Ray is
             self._begun = True
 

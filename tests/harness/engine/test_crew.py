@@ -124,7 +124,8 @@ def test_stopped_run_leaves_no_process_and_can_be_resumed(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        while len(pids(log)) < 2:
+        journal = config.output / "quiz" / "responses.jsonl"
+        while len(pids(log)) < 2 or not (journal.is_file() and journal.stat().st_size):
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(number)
