@@ -171,9 +171,10 @@ class PreparePool:
             process.stop()
             reason = "cancelled" if self._closed.is_set() else "timed out"
             shared.put(MediaError(reason, f"{media.source}: nothing in {self._timeout_s:g} s"))
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
             code = process.stop()
-            shared.put(MediaError("decoder died", f"{media.source}: exit code {code}"))
+            why = f"could not start: {error}" if code is None else f"exit code {code}"
+            shared.put(MediaError("decoder died", f"{media.source}: {why}"))
 
 
 class _Process:
@@ -187,10 +188,16 @@ class _Process:
     def send(self, job: tuple[Media, FramePolicy]) -> None:
         if self._process is None:
             context = get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_work, args=(theirs, self._preparer), daemon=True)
-            self._process.start()
-            theirs.close()
+            pipe, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, self._preparer), daemon=True)
+            try:
+                process.start()
+            except BaseException:
+                pipe.close()
+                raise
+            finally:
+                theirs.close()
+            self._process, self._pipe = process, pipe
         assert self._pipe is not None
         self._pipe.send(job)
 
