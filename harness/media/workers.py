@@ -195,8 +195,8 @@ class _Process:
                 self._start()
             except OSError as error:
                 raise UserError(
-                    f"a decoding process cannot be started ({error.strerror}). Take fewer --workers, or raise what this "
-                    "machine allows (`ulimit -n`, `ulimit -u`, memory), then `run-eval resume` goes on from here."
+                    f"a decoding process cannot be started ({error.strerror}). Take fewer --workers, or raise what "
+                    "this machine allows (`ulimit -n`, `ulimit -u`, memory), then `run-eval resume` goes on from here."
                 ) from error
         assert self._pipe is not None
         self._pipe.send(job)

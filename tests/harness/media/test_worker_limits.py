@@ -62,7 +62,7 @@ def test_process_that_cannot_be_started_is_one_message_and_hangs_nobody(
 def test_real_limit_of_open_files_is_the_same_message() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with PreparePool(Mortal(), 1, 30.0, 1000) as pool:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())), hard))
         try:
             with pytest.raises(UserError, match="cannot be started"):
                 next(pool.submit(medium("small"), FramePolicy()))
