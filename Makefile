@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint format bench results clean
+.PHONY: setup demo test fuzz lint format bench results clean
 
 setup: .venv/.installed
 
@@ -18,6 +18,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+fuzz: setup
+	FUZZ=20 $(BIN)/python -m pytest tests/test_fuzzing.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -82,6 +82,8 @@ def load_json(path: Path, each: Callable[[dict[str, Any]], Json] | None = None) 
         raise UserError(
             f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg}). Download it again."
         ) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        raise UserError(f"{path}: not readable JSON ({error}). Download it again.") from error
 
 
 def load_jsonl(path: Path) -> list[Any]:
@@ -93,6 +95,8 @@ def load_jsonl(path: Path) -> list[Any]:
                 rows.append(json.loads(line))
             except json.JSONDecodeError as error:
                 raise UserError(f"{path}:{number}: not valid JSON ({error.msg}). Download the file again.") from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{path}:{number}: not readable JSON ({error}). Download the file again.") from error
     return rows
 
 

@@ -135,7 +135,7 @@ class ResponseCache:
         if self._database is None:
             return []
         try:
-            return self._database.execute(statement, values).fetchall()
+            return _executed(self._database, statement, values)
         except sqlite3.DatabaseError as error:
             try:
                 self._rebuild(error)
@@ -167,16 +167,24 @@ def _opened(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     database.text_factory = lambda raw: raw.decode("utf-8", "replace")  # what is no text fails its checksum
     try:
-        database.execute("pragma journal_mode=wal")
-        database.execute("pragma synchronous=off")  # the journal is what must not be lost; this can be made again
-        if database.execute("pragma quick_check(1)").fetchone()[0] != "ok":
+        _executed(database, "pragma journal_mode=wal")
+        _executed(database, "pragma synchronous=off")  # the journal is what must not be lost; this can be made again
+        if _executed(database, "pragma quick_check(1)")[0][0] != "ok":
             raise _Damaged("quick_check failed")
         for statement in _TABLES:
-            database.execute(statement)
+            _executed(database, statement)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _executed(database: sqlite3.Connection, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    """All rows. Raises sqlite3.DatabaseError, also where SQLite's message quotes bytes of a file that are no text."""
+    try:
+        return database.execute(statement, values).fetchall()
+    except UnicodeDecodeError as error:
+        raise _Damaged(f"SQLite's message is no text: {error.reason}") from error
 
 
 def _check_sum(key: str, entry: str) -> str:

@@ -165,6 +165,8 @@ class LocalExecutor:
             return [left[: len(left) // 2], left[len(left) // 2 :]]
         if left and len(left[0].group.requests) > 1:
             return [[part] for part in left[0].split(2)]
+        if left and sum(len(one.group.requests) for one in batch) > 1:
+            return [left]  # the one question that a call had left: it has not been tried by itself
         yield from _missing(left, Missing("out of memory"))
         return []
 

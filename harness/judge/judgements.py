@@ -58,12 +58,19 @@ def outcome_of_line(line: Mapping[str, Json]) -> Reply | Missing:
 def read_judgements(path: Path, spec: str) -> dict[str, Reply | Missing]:
     """One judge's replies by content. Raises UserError for a line that is none of ours."""
     found: dict[str, Reply | Missing] = {}
-    for line in read_lines(path, outcome_of_line):
+    for line in read_lines(path, _checked):
         if line["judge"]["spec"] == spec:
             found[line["content"]] = outcome_of_line(line)
     return found
 
 
+def _checked(line: Mapping[str, Json]) -> None:
+    """Raises KeyError or TypeError for what `judgement_line` does not write."""
+    outcome_of_line(line)
+    if not isinstance(line["judge"]["spec"], str) or not isinstance(line["content"], str):
+        raise TypeError("judge and content are texts")
+
+
 def judges_in(path: Path) -> list[str]:
     """Specs of the judges that have lines in a file, in the order of their first."""
-    return list(dict.fromkeys(line["judge"]["spec"] for line in read_lines(path, outcome_of_line)))
+    return list(dict.fromkeys(line["judge"]["spec"] for line in read_lines(path, _checked)))

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakSet
 
-from harness.errors import MediaError
+from harness.errors import MediaError, UserError
 from harness.media.chunks import Chunk, Preparer
 from harness.types import FramePolicy, Media
 
@@ -26,7 +26,10 @@ DONE = None
 
 
 class ChunkStream(Iterator[Chunk]):
-    """The chunks of one medium, in order, once. Iterating raises MediaError; dropping the stream cancels the work."""
+    """The chunks of one medium, in order, once. Dropping the stream cancels the work.
+
+    Iterating raises MediaError, and UserError where no process can be started for it.
+    """
 
     def __init__(self, pool: PreparePool, shared: _Shared) -> None:
         self._pool, self._shared = pool, shared
@@ -35,7 +38,7 @@ class ChunkStream(Iterator[Chunk]):
         started = time.perf_counter()
         item = self._shared.take()
         self._pool.wait_seconds += time.perf_counter() - started
-        if isinstance(item, MediaError):
+        if isinstance(item, (MediaError, UserError)):
             raise item
         if item is DONE:
             raise StopIteration
@@ -55,7 +58,7 @@ class _Shared:
         self._changed = threading.Condition()
         self.cancelled = False
 
-    def put(self, item: Chunk | MediaError | None) -> None:
+    def put(self, item: Chunk | MediaError | UserError | None) -> None:
         """Waits while the stream is full. A cancelled stream takes everything and keeps nothing."""
         with self._changed:
             size = getattr(item, "nbytes", 0)
@@ -171,10 +174,11 @@ class PreparePool:
             process.stop()
             reason = "cancelled" if self._closed.is_set() else "timed out"
             shared.put(MediaError(reason, f"{media.source}: nothing in {self._timeout_s:g} s"))
-        except (EOFError, OSError) as error:
+        except UserError as error:
+            shared.put(error)
+        except (EOFError, OSError):
             code = process.stop()
-            why = f"could not start: {error}" if code is None else f"exit code {code}"
-            shared.put(MediaError("decoder died", f"{media.source}: {why}"))
+            shared.put(MediaError("decoder died", f"{media.source}: exit code {code}"))
 
 
 class _Process:
@@ -187,19 +191,29 @@ class _Process:
 
     def send(self, job: tuple[Media, FramePolicy]) -> None:
         if self._process is None:
-            context = get_context("spawn")
-            pipe, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, self._preparer), daemon=True)
             try:
-                process.start()
-            except BaseException:
-                pipe.close()
-                raise
-            finally:
-                theirs.close()
-            self._process, self._pipe = process, pipe
+                self._start()
+            except OSError as error:
+                raise UserError(
+                    f"a decoding process cannot be started ({error.strerror}). Take fewer --workers, or raise what "
+                    "this machine allows (`ulimit -n`, `ulimit -u`, memory), then `run-eval resume` goes on from here."
+                ) from error
         assert self._pipe is not None
         self._pipe.send(job)
+
+    def _start(self) -> None:
+        """Leaves nothing behind where it fails."""
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._preparer), daemon=True)
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._process, self._pipe = process, ours
 
     def receive(self, timeout_s: float, closed: threading.Event) -> Any:
         """The next message. Raises TimeoutError, EOFError when the process is gone."""

@@ -85,7 +85,7 @@ class RunFolder:
             raise UserError(
                 f"{self.path} holds no {name}: it is no run folder, or the run has not got that far."
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{path}: cannot be read ({error}).") from error
         if not isinstance(document, dict):
             raise UserError(f"{path}: cannot be read (it holds no JSON object).")
@@ -127,7 +127,7 @@ def _score_rows(path: Path) -> Iterator[dict[str, Json]]:
             try:
                 row = json.loads(line)
                 _ = row["id"], row["cluster"], row["missing"] if "missing" in row else (row["values"], row["detail"])
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UserError(
                     f"{path}:{number}: the scores of {path.parent.name} cannot be read ({type(error).__name__}). "
                     "`run-eval resume` on the run writes them again, `run-eval judge` those of another judge."

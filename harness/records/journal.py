@@ -129,7 +129,7 @@ def read_lines(path: Path, check: Callable[[Mapping[str, Json]], object]) -> Ite
             try:
                 entry = json.loads(line)
                 check(entry)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UserError(
                     f"{path}:{number}: is no journal line ({type(error).__name__}). Remove the line to have its sample "
                     "asked again."
